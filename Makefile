@@ -1,0 +1,75 @@
+# `make` alone lists the targets. Everything lives in .venv; nothing else on the machine changes.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+INSTALLED := $(VENV)/.installed
+UV_VERSION := 0.9
+NEEDED_GB := 8
+
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: help install demo up test test-slow test-browser lint format bench backbone pins migrations clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+install: $(INSTALLED) ## make the environment in .venv (does nothing the second time)
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Akin needs $(PYTHON): install it, or name another with make PYTHON=python3.12."; exit 1; }
+	@free=$$(df -Pk . | awk 'NR==2 {print int($$4/1048576)}'); \
+	if [ ! -d $(VENV)/lib ] && [ $$free -lt $(NEEDED_GB) ]; then \
+		echo "The environment takes 6 GB and only $$free GB are free here: make room for $(NEEDED_GB) GB."; exit 1; fi
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/pip install --quiet --disable-pip-version-check "uv>=$(UV_VERSION)"
+	$(UV) pip install --python $(BIN)/python --require-hashes -r requirements.txt
+	$(UV) pip install --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: install ## set everything up and open a demo shop: http://127.0.0.1:8501
+	$(BIN)/akin up --demo
+
+up: install ## start Akin on your own data folder
+	$(BIN)/akin up
+
+test: install ## the whole test suite (slow ones aside)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: install ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+test-browser: install ## the tests in a real Chromium
+	$(BIN)/python -m pytest -m browser
+
+lint: install ## ruff, mypy and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## measure, and write the tables in benchmarks/results
+	$(BIN)/python -m benchmarks
+
+backbone: install ## train the demo backbone anew, PHOTOS=folder to see photos too (45 minutes on two cores)
+	$(BIN)/python -m workers.recipes.backbone train --out runs/backbone $(if $(PHOTOS),--photos $(PHOTOS))
+
+pins: $(UV) ## resolve requirements.txt anew from pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+		--no-header --generate-hashes --group dev pyproject.toml -o requirements.txt
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check "uv>=$(UV_VERSION)"
+
+migrations: install ## bring the database of the settings to this version
+	$(BIN)/python -m backend.migrating
+
+clean: ## remove the environment and caches; data folders stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,97 @@
+"""The HTTP application, and the embedded start that puts the worker beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from backend import health, problems
+from backend.catalogue import import_routes
+from backend.catalogue import routes as catalogue_routes
+from backend.errors import Unavailable
+from backend.jobs import routes as job_routes
+from backend.jobs.lease import reclaim_all
+from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestMetrics
+from backend.migrating import check, upgrade
+from backend.registry import routes as registry_routes
+from backend.registry.service import ensure_active
+from backend.runtime import Runtime
+from backend.search import routes as search_routes
+from backend.search.service import SearchService
+from workers.app import start_in_process
+
+log = structlog.get_logger()
+
+DESCRIPTION = """
+Composed image retrieval for product catalogues: a picture and a sentence find products.
+
+Errors are problem documents (RFC 9457) whose `detail` says what happened and what to do. Lists are
+paged by cursor. Long work answers 202 with a job, to be followed under `/v1/jobs/{id}`.
+"""
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The application over an open runtime. It answers searches while `running` holds it."""
+    app = FastAPI(title="Akin", version="1", description=DESCRIPTION)
+    app.state.runtime = runtime
+    for module in (catalogue_routes, import_routes, search_routes, job_routes, registry_routes):
+        app.include_router(module.router)
+    app.include_router(health.router)
+    problems.install(app)
+    app.add_middleware(RequestMetrics)
+    app.add_middleware(BodyLimit, limit=runtime.settings.max_body_bytes)
+    app.add_middleware(OriginCheck, allowed=runtime.settings.allowed_hosts)
+    if not runtime.settings.allow_open:
+        app.add_middleware(HostCheck, allowed=runtime.settings.allowed_hosts)
+    return app
+
+
+@contextmanager
+def running(app: FastAPI, runtime: Runtime) -> Iterator[None]:
+    """Migrate, load the model, optimise its gallery, warm up, start the embedded worker; all of it
+    back at the end.
+
+    Raises:
+        SetupError: for tables of another version, a backbone that cannot be loaded, or another
+            one than the catalogue was embedded with.
+    """
+    database = runtime.database
+    if runtime.settings.embedded:
+        upgrade(database)
+    else:
+        check(database)
+    backbone = runtime.backbone()
+    _ = backbone.fingerprint  # hashes all weights: not inside the transaction
+    if runtime.settings.embedded:
+        runtime.blobs.clear_aside()
+    with database.write() as session:
+        if runtime.settings.embedded:
+            reclaim_all(session)
+        active = ensure_active(session, runtime, backbone)
+    _optimise(runtime, active.gallery_id)
+    search = SearchService(runtime, backbone, active)
+    search.warm_up()
+    worker = start_in_process(runtime) if runtime.settings.embedded else None
+    app.state.search = search
+    log.info("ready", version=active.version, gallery=active.gallery_id)
+    try:
+        yield
+    finally:
+        app.state.search = None
+        if worker is not None and not worker.stop():
+            log.warning("a task did not stop in time; its job is taken up at the next start")
+        search.close()
+
+
+def _optimise(runtime: Runtime, gallery_id: str) -> None:
+    """Before the gallery is searched, because it is closed meanwhile; a small one stays as it is.
+
+    A failure is only logged: what is not optimised is searched exactly, slower.
+    """
+    try:
+        runtime.galleries.open(gallery_id).optimise()
+    except Unavailable as error:
+        log.warning("the gallery is not optimised", gallery=gallery_id, error=error.sentence)

@@ -1,0 +1,206 @@
+"""Blobs: stored image bytes named by their SHA-256, on any file system fsspec knows.
+
+Nothing is written in place: bytes go aside, are flushed to the disk where there is one, and are
+then renamed, so a reader sees a whole file or none, whenever a process dies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, BinaryIO, Literal, cast
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from backend.errors import InvalidInput, NotFound, SetupError, TooLarge
+
+RenditionKind = Literal["thumbnail", "preview"]
+RENDITION_KINDS: tuple[RenditionKind, ...] = ("thumbnail", "preview")
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class BlobStore:
+    """The blobs under one fsspec URL, with their renditions and the staged files of imports.
+
+    Every method may be called from any thread; those that take a SHA-256 raise `InvalidInput` for
+    anything but 64 hexadecimal digits in lower case.
+    """
+
+    def __init__(self, root_url: str) -> None:
+        """Raises `SetupError` for a URL that fsspec, as installed here, has no file system for."""
+        try:
+            self._files, self._root = url_to_fs(root_url)
+        except (ValueError, ImportError) as error:
+            raise SetupError(
+                f"The blob store {root_url} cannot be opened ({error}): correct AKIN_BLOB_URL."
+            ) from error
+        self._is_local = isinstance(self._files, LocalFileSystem)
+
+    def put(self, data: bytes) -> str:
+        """Keep `data` and return its SHA-256; bytes that are there already are not written."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self._blob(sha256)
+        if not self._files.exists(path):
+            self._write(path, [data])
+        return sha256
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes of a blob; raises `NotFound`."""
+        data = self._read(self._blob(sha256))
+        if data is None:
+            raise NotFound(f"There is no stored picture {sha256}: it may have been deleted.")
+        return data
+
+    def exists(self, sha256: str) -> bool:
+        """Whether the blob is there."""
+        return bool(self._files.exists(self._blob(sha256)))
+
+    def delete(self, sha256: str) -> None:
+        """Remove a blob and its renditions; one that is not there is ignored."""
+        for kind in RENDITION_KINDS:
+            self._remove(self._rendition(sha256, kind))
+        self._remove(self._blob(sha256))
+
+    def put_rendition(self, sha256: str, kind: RenditionKind, data: bytes) -> None:
+        """Keep a smaller form of a blob; it can be made again from the blob at any time."""
+        self._write(self._rendition(sha256, kind), [data])
+
+    def read_rendition(self, sha256: str, kind: RenditionKind) -> bytes | None:
+        """A smaller form of a blob, or None where it has not been made."""
+        return self._read(self._rendition(sha256, kind))
+
+    def stage(self, sha256: str, chunks: Iterable[bytes], max_bytes: int) -> int:
+        """Keep a file of an import until it is worked on; its size in bytes.
+
+        Raises:
+            TooLarge: as soon as more than `max_bytes` have come.
+            InvalidInput: if the bytes are not those of `sha256`.
+        """
+        count = _Count(chunks, max_bytes)
+        self._write(self._stage(sha256), count, expected=sha256)
+        return count.size
+
+    def staged(self, sha256: str) -> bool:
+        """Whether a file of these bytes is staged."""
+        return bool(self._files.exists(self._stage(sha256)))
+
+    def read_staged(self, sha256: str) -> bytes:
+        """The bytes of a staged file; raises `NotFound`."""
+        with self.open_staged(sha256) as file:
+            return file.read()
+
+    def open_staged(self, sha256: str) -> BinaryIO:
+        """A staged file, opened for reading and seeking; raises `NotFound`."""
+        try:
+            return cast(BinaryIO, self._files.open(self._stage(sha256), "rb"))
+        except FileNotFoundError as error:
+            raise NotFound(f"The uploaded file {sha256} is gone: send it again.") from error
+
+    def unstage(self, sha256: str) -> None:
+        """Remove a staged file; one that is not there is ignored."""
+        self._remove(self._stage(sha256))
+
+    def _blob(self, sha256: str) -> str:
+        return f"{self._root}/originals/{_checked(sha256)[:2]}/{sha256}"
+
+    def _rendition(self, sha256: str, kind: RenditionKind) -> str:
+        return f"{self._root}/{kind}s/{_checked(sha256)[:2]}/{sha256}.webp"
+
+    def clear_aside(self) -> None:
+        """Remove what a killed process left half written; only where no other process writes."""
+        with suppress(FileNotFoundError):
+            self._files.rm(f"{self._root}/aside", recursive=True)
+
+    def _stage(self, sha256: str) -> str:
+        return f"{self._root}/staged/{_checked(sha256)}"
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            return cast(bytes, self._files.cat_file(path))
+        except FileNotFoundError:
+            return None
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._files.rm_file(path)
+
+    def _write(self, path: str, chunks: Iterable[bytes], *, expected: str | None = None) -> None:
+        """Write aside, compare with the `expected` SHA-256 if there is one, then rename."""
+        aside = f"{self._root}/aside/{uuid.uuid4().hex}"
+        self._files.makedirs(_folder(aside), exist_ok=True)
+        try:
+            digest = self._write_through(aside, chunks)
+            if expected not in (None, digest):
+                raise InvalidInput(
+                    f"The bytes sent as {expected} have the SHA-256 {digest}: send the file again."
+                )
+            self._rename(aside, path)
+        finally:
+            self._remove(aside)
+
+    def _write_through(self, path: str, chunks: Iterable[bytes]) -> str:
+        digest = hashlib.sha256()
+        with self._files.open(path, "wb") as file:
+            for chunk in chunks:
+                digest.update(chunk)
+                file.write(chunk)
+            if self._is_local:
+                _flush_to_disk(file)
+        return digest.hexdigest()
+
+    def _rename(self, source: str, target: str) -> None:
+        self._files.makedirs(_folder(target), exist_ok=True)
+        if not self._is_local:
+            self._files.mv(source, target)
+            return
+        os.replace(source, target)  # noqa: PTH105 - fsspec's paths are text
+        _flush_folder(_folder(target))
+
+
+class _Count:
+    """Chunks as they pass, their bytes counted and bounded."""
+
+    def __init__(self, chunks: Iterable[bytes], max_bytes: int) -> None:
+        self._chunks = chunks
+        self._max_bytes = max_bytes
+        self.size = 0
+
+    def __iter__(self) -> Any:
+        for chunk in self._chunks:
+            self.size += len(chunk)
+            if self.size > self._max_bytes:
+                raise TooLarge(
+                    f"The file has more than the {self._max_bytes:,} bytes allowed: send it in "
+                    "smaller parts, or raise AKIN_MAX_UPLOAD_BYTES."
+                )
+            yield chunk
+
+
+def _checked(sha256: str) -> str:
+    if not _SHA256.fullmatch(sha256):
+        raise InvalidInput(f"'{sha256}' is not a SHA-256: give its 64 hexadecimal digits.")
+    return sha256
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _flush_to_disk(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _flush_folder(folder: str) -> None:
+    """A rename is only on the disk once its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,198 @@
+"""Imports before they run: a job in state collecting takes files by hash, then starts (Decision 9).
+
+Staged bytes belong to the imports that claim them. They go once none of those may still need them;
+a failed import keeps its own for a week, so that it can be retried. An import that nobody has told
+or sent anything for a week, while it collects, is abandoned and cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from backend import clock
+from backend.blobs import BlobStore
+from backend.catalogue.naming import check_name
+from backend.catalogue.schemas import FileClaim, ImportCreate
+from backend.catalogue.tables import Blob
+from backend.errors import Conflict, NotFound, TooLarge
+from backend.jobs import service as jobs
+from backend.jobs.broker import Queue
+from backend.jobs.tables import ImportFile, Job
+
+KIND = "ingest"
+KEPT = timedelta(days=7)
+RELEASED_AT_ONCE = 500
+
+
+def open_import(session: Session, queue: Queue, request: ImportCreate, actor: str) -> Job:
+    """A new import that collects files."""
+    parameters = request.model_dump(mode="json")
+    job = jobs.create(
+        session, queue, kind=KIND, actor=actor, parameters=parameters, collecting=True
+    )
+    _hold(session, job.id)
+    return job
+
+
+def claim_files(
+    session: Session, job_id: str, files: Sequence[FileClaim], max_bytes: int
+) -> list[str]:
+    """Note which files belong to an import; the SHA-256 of those it has no bytes of as yet.
+
+    The caller looks outside the transaction which of these are staged, and notes that with
+    `mark_received`; claimed first, they are not taken away in between.
+
+    Raises:
+        NotFound: if there is no such import.
+        Conflict: if it does not collect any more.
+        InvalidInput: for a name that is not a relative path inside the import.
+        TooLarge: for a file of more than `max_bytes`.
+    """
+    _hold(session, job_id)
+    _collecting(session, job_id)
+    claims = {check_name(claim.name): claim for claim in files}
+    for name, claim in claims.items():
+        if claim.size > max_bytes:
+            raise TooLarge(
+                f"{name} has {claim.size:,} bytes, and {max_bytes:,} are allowed: send it in "
+                "smaller parts, or raise AKIN_MAX_UPLOAD_BYTES."
+            )
+    rows = _rows(session, job_id, claims)
+    known = _known(session, {claim.sha256 for claim in claims.values()})
+    for name, claim in claims.items():
+        row = rows.get(name)
+        if row is None or row.sha256 != claim.sha256:
+            row = _new_row(job_id, claim)
+        row.received = row.received or claim.sha256 in known
+        rows[name] = session.merge(row)
+    return list(dict.fromkeys(row.sha256 for row in rows.values() if not row.received))
+
+
+def mark_received(
+    session: Session, job_id: str, sha256s: Collection[str], *, size: int | None = None
+) -> None:
+    """Note that the bytes of claimed files are staged, and their size where it was counted."""
+    _hold(session, job_id)
+    mine = (ImportFile.job_id == job_id, ImportFile.sha256.in_(sha256s))
+    counted = {} if size is None else {"size": size}
+    session.execute(update(ImportFile).where(*mine).values(received=True, **counted))
+
+
+def check_claimed(session: Session, job_id: str, sha256: str) -> None:
+    """Whether an import waits for bytes of this hash.
+
+    Raises:
+        NotFound: if there is no such import, or it claims no such file.
+        Conflict: if it does not collect any more.
+    """
+    _collecting(session, job_id)
+    mine = (ImportFile.job_id == job_id, ImportFile.sha256 == sha256)
+    if session.scalar(select(ImportFile.name).where(*mine).limit(1)) is None:
+        raise NotFound(
+            f"Import {job_id} has not been told of a file with the SHA-256 {sha256}: claim it "
+            "first."
+        )
+
+
+def start(session: Session, queue: Queue, job_id: str) -> Job:
+    """Queue an import that has all its files.
+
+    Raises:
+        NotFound: if there is no such import.
+        Conflict: if it was started before, holds no file, or lacks the bytes of one.
+    """
+    _collecting(session, job_id)
+    files = select(func.count(), func.min(ImportFile.name)).where(ImportFile.job_id == job_id)
+    if session.execute(files).one()[0] == 0:
+        raise Conflict(f"Import {job_id} holds no files: claim and send some, then start it.")
+    missing, first = session.execute(files.where(~ImportFile.received)).one()
+    if missing:
+        count = "1 file" if missing == 1 else f"{missing:,} files"
+        raise Conflict(
+            f"Import {job_id} still lacks the bytes of {count}, first {first}: send what is "
+            "missing, then start it."
+        )
+    return jobs.start(session, queue, job_id)
+
+
+def files_of(session: Session, job_id: str) -> list[FileClaim]:
+    """The files of an import, by name."""
+    rows = session.scalars(select(ImportFile).where(ImportFile.job_id == job_id)).all()
+    claims = [FileClaim(name=row.name, sha256=row.sha256, size=row.size) for row in rows]
+    return sorted(claims, key=lambda claim: claim.name)
+
+
+def release_staged(session: Session, blobs: BlobStore, ending: str | None = None) -> bool:
+    """Forget files of imports that are over, and their staged bytes; whether there are more.
+
+    Abandoned imports are cancelled first, and so are over.
+
+    ending: a job that is about to be done. The bytes go inside the transaction, against the rule:
+    else an import that claims them at the same moment could be told that they are there.
+    """
+    _cancel_abandoned(session)
+    over = _over(ending)
+    files = select(ImportFile).join(Job, Job.id == ImportFile.job_id)
+    rows = session.scalars(files.where(over).limit(RELEASED_AT_ONCE)).all()
+    hashes = {row.sha256 for row in rows}
+    claimed = select(ImportFile.sha256).join(Job, Job.id == ImportFile.job_id)
+    live = set(session.scalars(claimed.where(~over, ImportFile.sha256.in_(hashes))))
+    for sha256 in hashes - live:
+        blobs.unstage(sha256)
+    keys = [(row.job_id, row.name) for row in rows]
+    session.execute(delete(ImportFile).where(tuple_(ImportFile.job_id, ImportFile.name).in_(keys)))
+    return len(rows) == RELEASED_AT_ONCE
+
+
+def _hold(session: Session, job_id: str) -> None:
+    """Something came for the import: it is not abandoned for another week.
+
+    That is its lease, the sender's, until a worker may take one.
+    """
+    mine = (Job.id == job_id, Job.state == "collecting")
+    session.execute(update(Job).where(*mine).values(lease_until=clock.now() + KEPT))
+
+
+def _cancel_abandoned(session: Session) -> None:
+    overdue = select(Job).where(Job.state == "collecting", Job.lease_until < clock.now())
+    for job in session.scalars(overdue.with_for_update(skip_locked=True)).all():
+        jobs.cancel(session, job.id).error = _ABANDONED
+
+
+def _over(ending: str | None) -> ColumnElement[bool]:
+    long_ago = clock.now() - KEPT
+    return or_(
+        Job.id == ending,
+        Job.state.in_(("done", "cancelled")),
+        and_(Job.state == "failed", Job.finished_at < long_ago),
+    )
+
+
+def _collecting(session: Session, job_id: str) -> None:
+    job = session.get(Job, job_id)
+    if job is None or job.kind != KIND:
+        raise NotFound(f"There is no import {job_id}: open one first.")
+    if job.state != "collecting":
+        raise Conflict(f"Import {job_id} is {job.state} and takes no more files: open another.")
+
+
+def _rows(session: Session, job_id: str, names: Collection[str]) -> dict[str, ImportFile]:
+    query = select(ImportFile).where(ImportFile.job_id == job_id, ImportFile.name.in_(names))
+    return {row.name: row for row in session.scalars(query)}
+
+
+def _known(session: Session, sha256s: Collection[str]) -> set[str]:
+    return set(session.scalars(select(Blob.sha256).where(Blob.sha256.in_(sha256s))))
+
+
+def _new_row(job_id: str, claim: FileClaim) -> ImportFile:
+    return ImportFile(
+        job_id=job_id, name=claim.name, sha256=claim.sha256, size=claim.size, received=False
+    )
+
+
+_ABANDONED = "Nothing came for this import for a week, so it was cancelled: send its files anew."

@@ -1,0 +1,72 @@
+"""Pictures over HTTP: renditions for everybody, original bytes for managers."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Response
+
+from backend.accounts.actor import require
+from backend.blobs import RenditionKind
+from backend.catalogue.renditions import rendition
+from backend.dependencies import get_runtime
+from backend.problems import PROBLEM_RESPONSES
+from backend.runtime import Runtime
+
+router = APIRouter(tags=["pictures"], responses=PROBLEM_RESPONSES)
+
+Sha256 = Annotated[
+    str, Path(pattern="^[0-9a-f]{64}$", description="Of the original bytes.", examples=["0" * 64])
+]
+_FOR_EVER = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+}
+_BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+
+
+@router.get(
+    "/pictures/{sha256}/{kind}",
+    summary="A picture for a browser",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/webp": _BYTES}, "description": "WebP, without metadata."},
+        304: {"description": "The browser has it already."},
+    },
+    dependencies=[Depends(require("shopper"))],
+)
+def picture(
+    sha256: Sha256,
+    kind: RenditionKind,
+    if_none_match: Annotated[str | None, Header()] = None,
+    runtime: Runtime = Depends(get_runtime),
+) -> Response:
+    """The thumbnail (at most 384 pixels a side) or preview (1,200) of an image; never changes."""
+    tag = f'"{sha256}-{kind}"'
+    headers = {**_FOR_EVER, "ETag": tag}
+    known = {one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")}
+    if known & {tag, "*"}:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    data = rendition(runtime.blobs, sha256, kind, runtime.limits)
+    return Response(data, media_type="image/webp", headers=headers)
+
+
+@router.get(
+    "/blobs/{sha256}",
+    summary="The original bytes of an image",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/octet-stream": _BYTES}, "description": "As imported."}
+    },
+    dependencies=[Depends(require("manager"))],
+)
+def blob(sha256: Sha256, runtime: Runtime = Depends(get_runtime)) -> Response:
+    """What was imported, byte for byte, as a download that no browser displays."""
+    headers = {
+        "Content-Disposition": f'attachment; filename="{sha256}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(
+        runtime.blobs.read(sha256), media_type="application/octet-stream", headers=headers
+    )

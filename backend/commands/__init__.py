@@ -1,0 +1,1 @@
+"""The commands of `akin`, one file a subject; `backend.cli` puts them together."""

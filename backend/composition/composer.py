@@ -1,0 +1,158 @@
+"""What every composer takes and returns, and the three composers that need no training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+
+from backend.composition.sphere import Vectors, direction, normalise, slerp
+from backend.errors import InvalidInput
+
+RESCORED_CANDIDATES = 1_000
+"""How many images a query with a re-scorer fetches by its vector before it re-scores them."""
+
+
+@dataclass(frozen=True, eq=False)
+class QueryFeatures:
+    """Un-normalised features of the reference image and of the text, (dim,); one may be missing.
+
+    Raises InvalidInput if both are missing, one is zero or not finite, or their sizes differ.
+    """
+
+    image: Vectors | None
+    text: Vectors | None
+    image_unit: Vectors | None = field(init=False)
+    text_unit: Vectors | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.image is None and self.text is None:
+            raise InvalidInput("The query is empty: give a picture, a sentence, or both.")
+        if self.image is not None and self.text is not None and self.image.shape != self.text.shape:
+            raise InvalidInput(
+                f"The picture has {self.image.size} features and the text {self.text.size}: "
+                "encode both with the same backbone."
+            )
+        object.__setattr__(self, "image_unit", _unit(self.image))
+        object.__setattr__(self, "text_unit", _unit(self.text))
+
+    @property
+    def units(self) -> list[Vectors]:
+        """The unit features of the parts that are present: image first, then text."""
+        return [unit for unit in (self.image_unit, self.text_unit) if unit is not None]
+
+
+def _unit(feature: Vectors | None) -> Vectors | None:
+    return None if feature is None else normalise(feature)
+
+
+@dataclass(frozen=True, eq=False)
+class Rescorer:
+    """Late fusion: the product of both similarities, each moved to [0, 2] (Decisions, 2 and 3)."""
+
+    image: Vectors
+    text: Vectors
+    image_exponent: float = 1.0
+    text_exponent: float = 1.0
+
+    def score(self, candidates: Vectors) -> Vectors:
+        """(n,) scores (1 + s_image)^a (1 + s_text)^b of (n, dim) unit candidates."""
+        # Rounding can put a cosine below -1, and a power of a negative number is not a number.
+        factors = np.maximum(1 + candidates @ np.stack([self.image, self.text], axis=1), 0)
+        powers = factors ** np.array([self.image_exponent, self.text_exponent], dtype=np.float32)
+        scores: Vectors = powers[:, 0] * powers[:, 1]
+        return scores
+
+
+@dataclass(frozen=True, eq=False)
+class ComposedQuery:
+    """What the gallery is asked: a unit vector, and what re-scores the images it finds, if any.
+
+    `image_unit` and `text_unit` are the unit features that went in, (dim,).
+    """
+
+    vector: Vectors
+    rescorer: Rescorer | None
+    image_unit: Vectors | None
+    text_unit: Vectors | None
+
+    def score(self, candidates: Vectors) -> Vectors:
+        """(n,) final scores of (n, dim) unit candidates: the re-scorer's, else the cosines."""
+        if self.rescorer is not None:
+            return self.rescorer.score(candidates)
+        cosines: Vectors = candidates @ self.vector
+        return cosines
+
+
+class Composer(Protocol):
+    """Turns features into a query vector. `name` is for programs, `label` for people."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def rescores(self) -> bool:
+        """Whether images found by the vector are re-scored by the product of similarities."""
+        ...
+
+    def compose(self, features: QueryFeatures) -> Vectors:
+        """The unit (dim,) query vector; of a single part, that part's direction."""
+        ...
+
+
+class NormalisedSum:
+    """normalise(i / |i| + t / |t|): both parts weigh the same, whatever their norms."""
+
+    name = "sum"
+    label = "Sum of picture and words"
+    rescores = False
+
+    def compose(self, features: QueryFeatures) -> Vectors:
+        """Raises InvalidInput where picture and words point in opposite directions."""
+        return direction(
+            np.sum(features.units, axis=0),
+            "Picture and words cancel each other out: change one of them.",
+        )
+
+
+class Slerp:
+    """The middle of the great circle from image to text (Jang et al. 2024, "Spherical linear
+    interpolation and text-anchoring for zero-shot composed image retrieval")."""
+
+    name = "slerp"
+    label = "Midway between picture and words"
+    rescores = False
+
+    def compose(self, features: QueryFeatures) -> Vectors:
+        units = features.units
+        return slerp(units[0], units[-1], 0.5)
+
+
+class LateFusion(NormalisedSum):
+    """Finds candidates by the sum, then ranks them by the product of both similarities.
+
+    The product wants both to hold where the sum lets one make up for the other (Psomas et al.
+    2025, "Instance-level composed image retrieval").
+    """
+
+    name = "product"
+    label = "Product of similarities"
+    rescores = True
+
+
+COMPOSERS: Mapping[str, Composer] = MappingProxyType(
+    {composer.name: composer for composer in (NormalisedSum(), Slerp(), LateFusion())}
+)
+
+
+def composer_named(name: str) -> Composer:
+    """The composer of that name; InvalidInput lists the names there are."""
+    if name not in COMPOSERS:
+        raise InvalidInput(f'No composer is called "{name}": choose one of {", ".join(COMPOSERS)}.')
+    return COMPOSERS[name]

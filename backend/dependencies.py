@@ -1,0 +1,14 @@
+"""What routes ask FastAPI for."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from fastapi import Request
+
+from backend.runtime import Runtime
+
+
+def get_runtime(request: Request) -> Runtime:
+    """The open parts of this process."""
+    return cast(Runtime, request.app.state.runtime)

@@ -1,0 +1,74 @@
+"""Every failure that a user can cause or mend is one of these types, told in one sentence.
+
+A sentence says what happened, where, and what to do. The HTTP layer turns the type into a problem
+document (RFC 9457), the command line into one line on standard error and an exit code.
+"""
+
+from __future__ import annotations
+
+
+class AkinError(Exception):
+    """Base of all told failures: `sentence` for people, `code` for programs, `status` for HTTP."""
+
+    status: int = 400
+    code: str = "bad-request"
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class InvalidInput(AkinError):
+    """Something in the request or file does not make sense."""
+
+    status = 422
+    code = "invalid-input"
+
+
+class NotFound(AkinError):
+    """What was asked for is not there."""
+
+    status = 404
+    code = "not-found"
+
+
+class Conflict(AkinError):
+    """It clashes with what is already there, or with the state it is in."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLarge(AkinError):
+    """Over a limit that protects the service."""
+
+    status = 413
+    code = "too-large"
+
+
+class UnsupportedImage(AkinError):
+    """Bytes that are not a picture Akin can read."""
+
+    status = 415
+    code = "unsupported-image"
+
+
+class NotAllowed(AkinError):
+    """The actor's role does not permit it."""
+
+    status = 403
+    code = "not-allowed"
+
+
+class Unavailable(AkinError):
+    """A part of the service is not ready or cannot be reached."""
+
+    status = 503
+    code = "unavailable"
+
+
+class SetupError(AkinError):
+    """The installation or its settings stop the program from starting."""
+
+    status = 500
+    code = "setup"

@@ -1,0 +1,76 @@
+"""What qdrant-client is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from qdrant_client import models
+
+from backend.gallery.attributes import ATTRIBUTE_PREFIX
+from backend.gallery.filters import Condition, Filter, Kind, Scalar
+from backend.gallery.port import SCORE_DECIMALS, Hit, Stored
+
+_KINDS: dict[models.PayloadSchemaType, Kind] = {
+    models.PayloadSchemaType.KEYWORD: "keyword",
+    models.PayloadSchemaType.INTEGER: "integer",
+    models.PayloadSchemaType.FLOAT: "float",
+    models.PayloadSchemaType.BOOL: "bool",
+}
+
+
+def point_struct(point_id: str, point: Stored) -> models.PointStruct:
+    payload = {**point.payload, "norm": point.norm}
+    return models.PointStruct(id=point_id, vector=point.vector.tolist(), payload=payload)
+
+
+def stored_from(record: models.Record) -> Stored:
+    payload = record.payload or {}
+    return Stored(np.asarray(record.vector, dtype=np.float32), payload["norm"], payload)
+
+
+def hit_from(scored: models.ScoredPoint) -> Hit:
+    return Hit(str(scored.id), round(scored.score, SCORE_DECIMALS), scored.payload or {})
+
+
+def attribute_kinds(schema: Mapping[str, models.PayloadIndexInfo]) -> dict[str, Kind]:
+    """The indexed attributes of a collection, from the server's account of its indexes."""
+    return {
+        path.removeprefix(ATTRIBUTE_PREFIX): _KINDS[index.data_type]
+        for path, index in schema.items()
+        if path.startswith(ATTRIBUTE_PREFIX)
+    }
+
+
+def server_filter(
+    filter: Filter | None,  # noqa: A002 (the port's word)
+    exclude_products: Sequence[str] = (),
+    exclude_ids: Sequence[str] = (),
+) -> models.Filter:
+    """A filter with must and must_not: a negated condition is met by points without the field."""
+    conditions = filter.conditions if filter else ()
+    must: list[models.Condition] = [_condition(c) for c in conditions if not c.negate]
+    must_not: list[models.Condition] = [_condition(c) for c in conditions if c.negate]
+    if exclude_products:
+        products = models.MatchAny(any=list(exclude_products))
+        must_not.append(models.FieldCondition(key="product", match=products))
+    if exclude_ids:
+        must_not.append(models.HasIdCondition(has_id=list(exclude_ids)))
+    return models.Filter(must=must or None, must_not=must_not or None)
+
+
+def _condition(condition: Condition) -> models.Condition:
+    if not condition.values:
+        return _span(condition.path, condition.gte, condition.lte)
+    return models.Filter(should=[_equals(condition.path, value) for value in condition.values])
+
+
+def _equals(path: str, value: Scalar) -> models.FieldCondition:
+    if isinstance(value, bool | str):
+        return models.FieldCondition(key=path, match=models.MatchValue(value=value))
+    # Numbers as a range, so that 10 finds 10.0 and the other way round.
+    return _span(path, value, value)
+
+
+def _span(path: str, low: float | None, high: float | None) -> models.FieldCondition:
+    return models.FieldCondition(key=path, range=models.Range(gte=low, lte=high))

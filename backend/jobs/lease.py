@@ -1,0 +1,161 @@
+"""Who may work on a job: a lease in SQL with a fencing token (DESIGN, Rules of reliability).
+
+A claim takes the next token; every later write of that worker names it and is refused once the
+lease was taken away. Lease times come from the wall clock, and a jump of it costs time, never
+correctness: forwards, a living worker's lease may be reclaimed, its writes are refused from then
+on and its successor repeats the batch; backwards, a dead worker's job waits longer by the jump.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from backend import clock
+from backend.jobs.schemas import FINISHED
+from backend.jobs.states import HELD, Event, after
+from backend.jobs.tables import Job
+
+LEASE_SECONDS = 60.0
+RENEW_SECONDS = 15.0
+MAX_ATTEMPTS = 5
+
+
+class LeaseLost(Exception):
+    """The lease was taken away: whatever this worker still writes is refused."""
+
+
+def claim(session: Session, job_id: str, holder: str) -> int | None:
+    """Take the lease of a queued job; its fencing token, or None if it is not to be had."""
+    job = locked(session, job_id)
+    if job is None or job.state != "queued":
+        return None
+    move(job, "claim")
+    job.lease_token += 1
+    job.attempts += 1
+    job.error = None
+    job.lease_holder = holder[:100]
+    job.lease_until = clock.now() + timedelta(seconds=LEASE_SECONDS)
+    job.started_at = job.started_at or clock.now()
+    return job.lease_token
+
+
+def renew(session: Session, job_id: str, token: int) -> bool:
+    """Prolong the lease; False if it is no longer this token's."""
+    until = clock.now() + timedelta(seconds=LEASE_SECONDS)
+    return _update_held(session, job_id, token, {"lease_until": until})
+
+
+def check(session: Session, job_id: str, token: int, *, lock: bool = False) -> Job:
+    """The job, if the token still holds its lease; with `lock` nobody changes it meanwhile.
+
+    Raises:
+        LeaseLost: if the token does not hold it.
+    """
+    job = locked(session, job_id) if lock else session.get(Job, job_id, populate_existing=True)
+    if job is None or job.lease_token != token or job.state not in HELD:
+        raise LeaseLost(job_id)
+    return job
+
+
+def record(session: Session, job_id: str, token: int, progress: dict[str, Any]) -> None:
+    """Write progress as the last statement of a worker's transaction, under its token.
+
+    It always writes the row (the token onto itself at least): that locks it on PostgreSQL, so
+    the lease cannot be taken between this check and the commit.
+
+    Raises:
+        LeaseLost: if the token does not hold the lease; the transaction must not commit.
+    """
+    if not _update_held(session, job_id, token, {"lease_token": token, **progress}):
+        raise LeaseLost(job_id)
+
+
+def finish(job: Job, result: dict[str, Any]) -> None:
+    """The work is done."""
+    move(job, "finish")
+    job.result, job.stage = result, None
+
+
+def fail(job: Job, error: str) -> None:
+    """The work cannot be done, and why in one sentence."""
+    move(job, "fail")
+    job.error = error
+
+
+def release(job: Job) -> None:
+    """Give the lease back half-way: queued again, or cancelled if that was asked for.
+
+    A stop that was asked for is not counted as an attempt.
+    """
+    move(job, "release")
+    job.attempts -= 1
+
+
+def lapse(job: Job, error: str) -> None:
+    """Stop holding a lease without giving it back: it runs out and the job is tried again."""
+    job.error = error
+
+
+def expire(job: Job) -> None:
+    """Take the lease of a worker that is gone; the last permitted attempt ends the job."""
+    if job.state == "running" and job.attempts >= MAX_ATTEMPTS:
+        fail(job, job.error or _POISON.format(attempts=job.attempts))
+    else:
+        move(job, "expire")
+
+
+def expire_overdue(session: Session) -> int:
+    """Take every lease that has run out; how many there were."""
+    return _expire(session, before_now=True)
+
+
+def reclaim_all(session: Session) -> int:
+    """Take every lease there is: for the embedded start, where no other process can hold one.
+
+    The lock on the data folder guarantees it. The sweeper's first round wakes the workers.
+    """
+    return _expire(session, before_now=False)
+
+
+def locked(session: Session, job_id: str) -> Job | None:
+    """The job as it is now; nobody else changes it until this transaction ends."""
+    return session.get(Job, job_id, with_for_update=True, populate_existing=True)
+
+
+def move(job: Job, event: Event) -> None:
+    """Let an event happen to a job, with what every event has in common.
+
+    Raises:
+        Conflict: if it cannot happen in the job's state.
+    """
+    job.state = after(job.state, event)  # type: ignore[arg-type]
+    if job.state not in HELD:
+        job.lease_holder = job.lease_until = None
+    job.finished_at = clock.now() if job.state in FINISHED else None
+
+
+def _expire(session: Session, *, before_now: bool) -> int:
+    held = select(Job).where(Job.state.in_(HELD)).order_by(Job.id)
+    if before_now:
+        held = held.where(Job.lease_until <= clock.now())
+    jobs = session.scalars(held.with_for_update(skip_locked=True)).all()
+    for job in jobs:
+        expire(job)
+    return len(jobs)
+
+
+def _update_held(session: Session, job_id: str, token: int, values: dict[str, Any]) -> bool:
+    held = (Job.id == job_id, Job.lease_token == token, Job.state.in_(HELD))
+    done = session.execute(update(Job).where(*held).values(values))
+    assert isinstance(done, CursorResult)  # noqa: S101 - what an UPDATE gives; for mypy
+    return done.rowcount == 1
+
+
+_POISON = (
+    "The worker stopped {attempts} times in the middle of this job: look for the cause in the "
+    "log, then retry the job."
+)

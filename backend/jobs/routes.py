@@ -1,0 +1,71 @@
+"""Jobs over HTTP: see them, read their reports, cancel and retry them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+
+from backend.accounts.actor import require
+from backend.dependencies import get_runtime
+from backend.jobs import service
+from backend.jobs.schemas import JobItemOut, JobKind, JobOut, JobState
+from backend.paging import Page
+from backend.problems import PROBLEM_RESPONSES
+from backend.runtime import Runtime
+
+router = APIRouter(
+    prefix="/v1/jobs",
+    tags=["jobs"],
+    responses={status: PROBLEM_RESPONSES[status] for status in (403, 404, 409, 422)},
+    dependencies=[Depends(require("manager"))],
+)
+
+Cursor = Annotated[str | None, Query(description="The `next_cursor` of the page before.")]
+
+
+@router.get("", summary="List the jobs, newest first")
+def list_jobs(
+    state: JobState | None = None,
+    kind: JobKind | None = None,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    runtime: Runtime = Depends(get_runtime),
+) -> Page[JobOut]:
+    """One page of the jobs, newest first."""
+    with runtime.database.read() as session:
+        return service.list_jobs(session, state=state, kind=kind, cursor=cursor, limit=limit)
+
+
+@router.get("/{job_id}", summary="How a job stands")
+def get_job(job_id: str, runtime: Runtime = Depends(get_runtime)) -> JobOut:
+    """The job as it stands now; ask again for progress."""
+    with runtime.database.read() as session:
+        return service.to_schema(service.get(session, job_id))
+
+
+@router.get("/{job_id}/items", summary="A job's report, line by line")
+def list_items(
+    job_id: str,
+    state: Literal["pending", "done", "failed"] | None = None,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    runtime: Runtime = Depends(get_runtime),
+) -> Page[JobItemOut]:
+    """One page of the job's items: each file, row or image, what became of it, and why."""
+    with runtime.database.read() as session:
+        return service.items(session, job_id, state=state, cursor=cursor, limit=limit)
+
+
+@router.post("/{job_id}/cancel", status_code=202, summary="Cancel a job")
+def cancel_job(job_id: str, runtime: Runtime = Depends(get_runtime)) -> JobOut:
+    """Stop the job at its next batch; what it has done so far stays."""
+    with runtime.database.write() as session:
+        return service.to_schema(service.cancel(session, job_id))
+
+
+@router.post("/{job_id}/retry", status_code=202, summary="Retry a failed or cancelled job")
+def retry_job(job_id: str, runtime: Runtime = Depends(get_runtime)) -> JobOut:
+    """Run the job once more; it goes on where it stopped."""
+    with runtime.database.write() as session:
+        return service.to_schema(service.retry(session, runtime.queue, job_id))

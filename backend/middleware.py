@@ -1,0 +1,149 @@
+"""What stands before every route: host and origin check, body limit, request metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.problems import problem
+from backend.settings import LOOPBACK
+from backend.telemetry import REQUEST_SECONDS, REQUESTS
+
+STREAMED = "/v1/imports/"
+"""What is PUT below here is streamed to disk, under the route's own limit."""
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
+
+
+class HostCheck:
+    """Refuses a Host header that is not this server's name, so that no foreign page's DNS name
+    that points here (DNS rebinding) can speak to it."""
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
+        self.app = app
+        self.allowed = frozenset(allowed) | LOOPBACK
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and "*" not in self.allowed:
+            host = Headers(scope=scope).get("host", "")
+            name = _without_port(host).lower()
+            if name not in self.allowed:
+                answer = problem(
+                    400,
+                    f"This server does not answer to the name {name[:100]!r}: "
+                    "add it to AKIN_ALLOWED_HOSTS if it should.",
+                    "unknown-host",
+                )
+                await answer(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+class OriginCheck:
+    """Refuses what a page of another site makes a browser send: forms and plain text need no
+    permission (CORS preflight) to reach a server on this machine, so they could change things."""
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
+        self.app = app
+        self.allowed = frozenset(allowed) | LOOPBACK
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        changing = scope["type"] == "http" and scope["method"] not in READING
+        if changing and self._is_foreign(Headers(scope=scope)):
+            answer = problem(
+                403,
+                "This request comes from a page of another site, which may change nothing here: "
+                "send it from a page of this server, or without a browser.",
+                "foreign-page",
+            )
+            await answer(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _is_foreign(self, headers: Headers) -> bool:
+        if headers.get("sec-fetch-site") == "cross-site":
+            return True
+        origin = headers.get("origin")
+        if origin is None or "*" in self.allowed:
+            return False
+        own = _without_port(headers.get("host", ""))
+        return _without_port(origin.rpartition("://")[2]) not in self.allowed | {own}
+
+
+class BodyLimit:
+    """Refuses a request body over a limit, by its announced length or as it arrives."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _is_streamed(scope):
+            await self.app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isdigit() and int(length) > self.limit:
+            await problem(413, self._sentence, "too-large")(scope, receive, send)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.limit:
+                # FastAPI turns any other exception of a body into "there was an error parsing it".
+                raise HTTPException(413, self._sentence)
+            return message
+
+        await self.app(scope, counted, send)
+
+    @property
+    def _sentence(self) -> str:
+        return (
+            f"The request is larger than {self.limit / 2**20:.3g} MB: "
+            "send large catalogues as an import."
+        )
+
+
+class RequestMetrics:
+    """Counts and times requests by route template, so that ids do not become labels."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun, status = time.perf_counter(), 500
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            REQUESTS.labels(method, route, status).inc()
+            REQUEST_SECONDS.labels(method, route).observe(time.perf_counter() - begun)
+
+
+def _without_port(host: str) -> str:
+    """`[::1]:8000` -> `::1`."""
+    name = host if host.endswith("]") else host.rsplit(":", 1)[0]
+    return name.strip("[]")
+
+
+def _is_streamed(scope: Scope) -> bool:
+    return bool(scope["method"] == "PUT" and scope["path"].startswith(STREAMED))

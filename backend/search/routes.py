@@ -1,0 +1,83 @@
+"""Search over HTTP: as JSON, or with a picture of one's own as a form."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Form, Request, UploadFile
+from pydantic import ValidationError
+
+from backend.accounts.actor import require
+from backend.dependencies import get_runtime
+from backend.errors import InvalidInput, TooLarge, Unavailable
+from backend.problems import PROBLEM_RESPONSES
+from backend.runtime import Runtime
+from backend.search.examples import ANSWER
+from backend.search.schemas import SearchRequest, SearchResponse
+from backend.search.service import SearchService
+
+_FORM = '{"text": "but red and with long sleeves", "filters": ["price=10..40"]}'
+
+router = APIRouter(
+    prefix="/v1/search",
+    tags=["search"],
+    responses=PROBLEM_RESPONSES,
+    dependencies=[Depends(require("shopper"))],
+)
+
+
+def get_search(request: Request) -> SearchService:
+    """The search service of this process; raises Unavailable before it is ready."""
+    found = getattr(request.app.state, "search", None)
+    if found is None:
+        raise Unavailable("The model is still being loaded: try again in a few seconds.")
+    return cast(SearchService, found)
+
+
+@router.post("", summary="Ask a composed query", responses=ANSWER)
+def search(query: SearchRequest, service: SearchService = Depends(get_search)) -> SearchResponse:
+    """Products like the reference, changed as the text says.
+
+    The reference is a product or an image of the catalogue; it or the text may be missing. Give
+    the answer's `search_id` with another `offset` for the next page of the same search: it is kept
+    for ten minutes.
+    """
+    return service.search(query)
+
+
+@router.post("/upload", summary="Ask with a picture of one's own", responses=ANSWER)
+def search_upload(
+    image: UploadFile,
+    request: Annotated[
+        str, Form(description="A SearchRequest as JSON, without reference.", examples=[_FORM])
+    ] = "{}",
+    runtime: Runtime = Depends(get_runtime),
+    service: SearchService = Depends(get_search),
+) -> SearchResponse:
+    """As `/v1/search`, with an uploaded picture as the reference; it is not stored."""
+    query = _read_request(request)
+    name = image.filename or "the picture"
+    return service.search(query, image=_read_picture(image, name, runtime), name=name)
+
+
+def _read_request(text: str) -> SearchRequest:
+    try:
+        return SearchRequest.model_validate_json(text)
+    except ValidationError as error:
+        told = [
+            f"{'.'.join(str(part) for part in one['loc']) or 'it'}: {one['msg']}"
+            for one in error.errors()
+        ]
+        raise InvalidInput(
+            f"The form field 'request' is not a search request as JSON: {'; '.join(told)}."
+        ) from error
+
+
+def _read_picture(image: UploadFile, name: str, runtime: Runtime) -> bytes:
+    size, limit = image.size or 0, runtime.limits.max_bytes
+    if size > limit:
+        raise TooLarge(
+            f"There are {size:,} bytes in {name}, and {limit:,} are allowed: send a smaller "
+            "picture."
+        )
+    return image.file.read()

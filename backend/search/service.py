@@ -1,0 +1,210 @@
+"""A query is asked: reference and words in, products out, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from backend.catalogue.facets import facets
+from backend.catalogue.listing import read_filter
+from backend.catalogue.presenting import products_by_ids
+from backend.catalogue.schemas import Facet
+from backend.composition.composer import QueryFeatures, composer_named
+from backend.composition.explanation import FeatureMeans, explain
+from backend.composition.query import compose_query
+from backend.composition.sphere import Vectors
+from backend.encoding.decoding import decode_image
+from backend.gallery.port import SCORE_DECIMALS
+from backend.registry.service import Active
+from backend.runtime import Runtime
+from backend.search.encoder import QueryEncoder
+from backend.search.finding import grouped, nearest
+from backend.search.presenting import hits, product_ids, shown
+from backend.search.reference import (
+    KeptReference,
+    check_request,
+    excluded_products,
+    find_reference,
+    not_yet_embedded,
+)
+from backend.search.schemas import SearchRequest, SearchResponse, Share
+from backend.search.windows import Group, Window, Windows
+from backend.stopwatch import Stopwatch
+from backend.telemetry import SEARCH_STAGE_SECONDS
+
+if TYPE_CHECKING:
+    from backend.encoding.backbone import Backbone
+
+
+class SearchService:
+    """Answers composed queries; one a process, safe to use from any number of threads.
+
+    It answers with the version it was made with, and with that version's own gallery (Decision 1).
+    """
+
+    def __init__(self, runtime: Runtime, backbone: Backbone, active: Active) -> None:
+        self._runtime = runtime
+        self._backbone = backbone
+        self._active = active
+        self._gallery = runtime.galleries.open(active.gallery_id)
+        self._encoder = QueryEncoder(backbone)
+        self._windows = Windows()
+        self._text_mean = backbone.text_mean
+        self._means = _means(backbone)
+
+    def warm_up(self) -> None:
+        """Encode a picture and a sentence once, so that the first shopper does not wait for it."""
+        side = self._backbone.image_size
+        self._encoder.encode_image(np.full((3, side, side), 127, np.uint8), "warm-up")
+        self._encoder.encode_text("warm-up")
+
+    def close(self) -> None:
+        """Answer what was asked, then stop the encoder; later searches raise Unavailable."""
+        self._encoder.close()
+
+    def search(
+        self, request: SearchRequest, *, image: bytes | None = None, name: str = "the picture"
+    ) -> SearchResponse:
+        """The products that match the request best; `image` holds the bytes of an uploaded
+        reference, called `name` in what is told about it.
+
+        With a search id, a page of that earlier search: nothing is encoded or searched again, and
+        what the request says of the query itself is not looked at.
+
+        Raises:
+            InvalidInput: for an empty query, two references, a filter that cannot be read, words
+                that cancel the query, or an unknown composer.
+            NotFound: if the reference or the search id is not there.
+            Conflict: if the reference is not embedded.
+            UnsupportedImage, TooLarge: for bytes that are no picture or over the limits.
+        """
+        watch = Stopwatch()
+        search_id = request.search_id
+        if search_id is None:
+            window = self._find(request, image, name, watch)
+            search_id = self._windows.keep(window)
+        else:
+            window = self._windows.get(search_id)
+        return self._answer(search_id, window, request, watch)
+
+    def _find(
+        self, request: SearchRequest, image: bytes | None, name: str, watch: Stopwatch
+    ) -> Window:
+        check_request(request, has_picture=image is not None)
+        composer = composer_named(request.composer or self._active.composer)
+        with watch.stage("prepare"), self._runtime.database.read() as session:
+            only = read_filter(session, request.filters)
+            reference = find_reference(session, request, image, self._active.gallery_id)
+            excluded = excluded_products(session, reference)
+        seen = self._seen(reference, image, name, watch)
+        text, without, text_cut = self._read(request, watch)
+        with watch.stage("compose"):
+            features = QueryFeatures(seen, text)
+            compose = partial(
+                compose_query,
+                composer,
+                strength=request.strength,
+                without=without,
+                text_mean=self._text_mean,
+                lam=request.without_weight,
+            )
+            query = compose(features)
+        with watch.stage("gallery"):
+            groups = grouped(nearest(self._gallery, query, only, excluded))
+        return Window(groups, features, compose, composer.name, only, reference, text_cut)
+
+    def _seen(
+        self, reference: KeptReference | None, image: bytes | None, name: str, watch: Stopwatch
+    ) -> Vectors | None:
+        """The un-normalised feature of the reference, (dim,)."""
+        if reference is None:
+            return None
+        if image is None:
+            with watch.stage("gallery"):
+                return self._stored(reference)
+        with watch.stage("decode"):
+            draft = self._backbone.preprocessing.draft
+            picture = decode_image(image, self._runtime.limits, draft=draft, name=name)
+            pixels = self._backbone.preprocessing.pixels(picture)
+        with watch.stage("encode_image"):
+            return self._encoder.encode_image(pixels, reference.sha256)
+
+    def _stored(self, reference: KeptReference) -> Vectors:
+        image_id = str(reference.image_id)
+        stored = self._gallery.fetch([image_id]).get(image_id)
+        if stored is None:
+            raise not_yet_embedded(f"Image {image_id}")
+        return stored.vector * np.float32(stored.norm)
+
+    def _read(
+        self, request: SearchRequest, watch: Stopwatch
+    ) -> tuple[Vectors | None, Vectors | None, bool]:
+        """The features of the text (dim,) and of the phrases to leave out (k, dim), and whether
+        one of them was cut; all of them in one call of the tower."""
+        text = request.text.strip()
+        without = [phrase.strip() for phrase in request.without if phrase.strip()]
+        words = [text, *without] if text else without
+        if not words:
+            return None, None, False
+        with watch.stage("encode_text"):
+            rows = self._encoder.encode_texts(words)
+            is_cut = any(self._backbone.cut(words))
+        return (rows[0], rows[1:], is_cut) if text else (None, rows, is_cut)
+
+    def _answer(
+        self, search_id: str, window: Window, request: SearchRequest, watch: Stopwatch
+    ) -> SearchResponse:
+        groups = window.groups[request.offset : request.offset + request.limit]
+        with self._runtime.database.read() as session:
+            with watch.stage("products"):
+                products = products_by_ids(session, product_ids(groups, window.reference))
+            counts = self._count(session, window, watch) if request.facets else None
+        with watch.stage("explain"):
+            shares = self._shares(groups, window) if request.explain else {}
+        return SearchResponse(
+            search_id=search_id,
+            version=self._active.version,
+            gallery=self._active.gallery_id,
+            composer=window.composer,
+            results=hits(groups, request.offset, products, shares),
+            total=len(window.groups),
+            offset=request.offset,
+            reference=shown(window.reference, products),
+            text_cut=window.text_cut,
+            facets=counts,
+            timings_ms=_measured(watch),
+        )
+
+    def _count(self, session: Session, window: Window, watch: Stopwatch) -> list[Facet]:
+        with watch.stage("facets"):
+            return facets(session, window.filter)
+
+    def _shares(self, groups: Sequence[Group], window: Window) -> dict[str, Share]:
+        """What picture and words have in each score, by image id."""
+        stored = self._gallery.fetch([group.image_id for group in groups])
+        if not stored:
+            return {}
+        vectors = np.stack([one.vector for one in stored.values()])
+        found = explain(window.compose, window.features, self._means, vectors)
+        rows = np.stack([found.image, found.text, found.baseline], axis=1).round(SCORE_DECIMALS)
+        return {
+            image_id: Share(image=image, text=text, baseline=baseline)
+            for image_id, (image, text, baseline) in zip(stored, rows.tolist(), strict=True)
+        }
+
+
+def _means(backbone: Backbone) -> FeatureMeans | None:
+    image, text = backbone.image_mean, backbone.text_mean
+    return None if image is None or text is None else FeatureMeans(image, text)
+
+
+def _measured(watch: Stopwatch) -> dict[str, float]:
+    """Milliseconds by stage; the same figures go to the metrics."""
+    seconds = watch.seconds()
+    for stage, spent in seconds.items():
+        SEARCH_STAGE_SECONDS.labels(stage).observe(spent)
+    return {stage: round(spent * 1_000, 3) for stage, spent in seconds.items()}

@@ -1,0 +1,114 @@
+"""The one place for settings: environment variables with the prefix `AKIN_`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from backend.encoding.preprocessing import PreprocessingKind
+from backend.errors import SetupError
+
+DEMO_HOME = Path(".akin-demo")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Defaults are the embedded profile: one folder, no service."""
+
+    model_config = SettingsConfigDict(env_prefix="AKIN_", extra="ignore")
+
+    home: Path = Field(default_factory=lambda: user_data_path("akin"))
+    demo: bool = False
+
+    database_url: str | None = None
+    gallery_url: str = "edge"
+    gallery_api_key: SecretStr | None = None
+    broker_url: str = "memory://"
+    blob_url: str | None = None
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    ui_port: int = Field(8501, ge=1, le=65535)
+    allow_open: bool = False
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Further names this server answers to; in the environment separated by commas."""
+
+    backbone: str = "akin-demo"
+    pretrained: str | None = None
+    preprocessing: PreprocessingKind = "clip"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    query_threads: int = Field(1, ge=1)
+    embed_threads: int = Field(2, ge=1)
+    embed_batch: int = Field(64, ge=1)
+
+    max_image_bytes: int = 50 * 1024 * 1024
+    max_upload_bytes: int = 2 * 1024 * 1024 * 1024
+    max_body_bytes: int = 64 * 1024 * 1024
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _separated(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(name for part in value.split(",") if (name := part.strip()))
+
+    @property
+    def sql_url(self) -> str:
+        """The SQLAlchemy URL; SQLite inside the home folder unless another is set."""
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'akin.sqlite3'}"
+
+    @property
+    def blob_root(self) -> str:
+        """The fsspec URL under which blobs live; a folder inside home unless another is set."""
+        return self.blob_url or (self.home.absolute() / "blobs").as_uri()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the queue, and so the worker, lives in the API process."""
+        return self.broker_url.startswith("memory://")
+
+    @property
+    def api_url(self) -> str:
+        """Where this installation's API answers on this machine."""
+        host = self.host if self.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def check(self) -> None:
+        """Refuse combinations that would lose data or open the door.
+
+        Raises:
+            SetupError: with one sentence that names the settings to change.
+        """
+        in_process = self.gallery_url in {"edge", ":memory:"} or self.sql_url.startswith("sqlite")
+        if in_process and not self.embedded:
+            raise SetupError(
+                "Qdrant Edge, :memory: and SQLite can be open in one process only, so they need "
+                "the in-process queue: unset AKIN_BROKER_URL, or set AKIN_DATABASE_URL to "
+                "PostgreSQL and AKIN_GALLERY_URL to a Qdrant server."
+            )
+        if self.host not in LOOPBACK and not self.allow_open:
+            raise SetupError(
+                f"Listening on {self.host} would let anybody on the network in without a login: "
+                "use --host 127.0.0.1, or set AKIN_ALLOW_OPEN=1 if the network is yours alone."
+            )
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, with those that are given (and not None) over them.
+
+    Raises:
+        SetupError: for a value that a setting cannot have.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise SetupError(
+            f"The setting {name.replace('_', '-')} is {first['input']!r}, which does not fit "
+            f"({first['msg'].lower()}): give another, or change AKIN_{name.upper()}."
+        ) from error

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image as Pillow
+from sqlalchemy import select
+
+from backend import problems
+from backend.accounts.actor import Actor, current_actor
+from backend.blobs import BlobStore
+from backend.catalogue.routes import router
+from backend.catalogue.tables import Removal
+from backend.database import Database
+from backend.gallery.opening import open_store
+from backend.jobs.broker import Queue
+from backend.jobs.tables import Job
+from backend.runtime import Runtime
+from backend.settings import Settings
+from tests.backend.catalogue.stock import gallery, picture, sha
+
+TEE = {
+    "sku": "TEE-0042",
+    "title": "Red striped T-shirt",
+    "category": "t-shirt",
+    "price": "19.90",
+    "currency": "EUR",
+    "attributes": {"Colour": "red", "Size": 38},
+}
+CAP = {"sku": "CAP/1 é", "title": "Cap", "split": "val"}
+
+
+@pytest.fixture
+def runtime(sqlite_database: Database, queue: Queue, tmp_path: Path) -> Iterator[Runtime]:
+    galleries = open_store("edge", tmp_path / "galleries")
+    settings = Settings(home=tmp_path, max_image_bytes=20_000)
+    blobs = BlobStore(f"memory://{uuid4()}")
+    yield Runtime(settings, sqlite_database, blobs, galleries, queue)
+    galleries.close()
+
+
+@pytest.fixture
+def app(runtime: Runtime) -> FastAPI:
+    app = FastAPI()
+    app.state.runtime = runtime
+    app.include_router(router)
+    problems.install(app)
+    return app
+
+
+@pytest.fixture
+def http(app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app) as client:
+        yield client
+
+
+def created(http: TestClient, fields: dict[str, Any]) -> Any:
+    answer = http.post("/v1/products", json=fields)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def with_image(http: TestClient, product_id: str, data: bytes) -> Any:
+    answer = http.post(f"/v1/products/{product_id}/images", files={"image": ("p.jpg", data)})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def jpeg(colour: str = "red", size: tuple[int, int] = (60, 80)) -> bytes:
+    return picture(colour, size, "JPEG")
+
+
+def refused(answer: Any, status: int, sentence: str) -> None:
+    """The answer is a problem document that says so."""
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert sentence in answer.json()["detail"]
+
+
+def test_a_product_is_created_found_and_listed(http: TestClient) -> None:
+    tee, cap = created(http, TEE), created(http, CAP)
+
+    assert http.get(f"/v1/products/{tee['id']}").json() == tee
+    assert http.get("/v1/products/by-sku", params={"sku": CAP["sku"]}).json() == cap
+    assert tee["attributes"] == {"colour": "red", "size": 38}
+    assert (tee["price"], tee["split"], tee["images"]) == ("19.90", "train", [])
+    page = http.get("/v1/products").json()
+    assert (page["items"], page["total"], page["next_cursor"]) == ([cap, tee], 2, None)
+
+
+def test_a_list_is_filtered_searched_and_paged(http: TestClient) -> None:
+    for number in range(3):
+        created(http, {**TEE, "sku": f"TEE-{number}", "price": f"{10 * number}"})
+    created(http, CAP)
+
+    def skus(**query: Any) -> list[str]:
+        return [one["sku"] for one in http.get("/v1/products", params=query).json()["items"]]
+
+    assert skus(filters=["category=t-shirt", "price>=10"]) == ["TEE-2", "TEE-1"]
+    assert skus(q="cap") == ["CAP/1 é"]
+    first = http.get("/v1/products", params={"limit": 3}).json()
+    assert skus(limit=3, cursor=first["next_cursor"]) == ["TEE-0"]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"filters": "colur=red"}, "There is no filter 'colur'"),
+        ({"filters": "split=valid"}, "There is no split 'valid'"),
+        ({"filters": ["category=a"] * 51}, "filters: "),
+        ({"limit": 201}, "limit: "),
+        ({"cursor": "x"}, "The cursor is not one"),
+        ({"q": "x" * 201}, "q: "),
+    ],
+)
+def test_lists_that_cannot_be(http: TestClient, query: dict[str, Any], sentence: str) -> None:
+    refused(http.get("/v1/products", params=query), 422, sentence)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "sentence"),
+    [
+        ({}, 409, "product with the SKU 'TEE-0042' already"),
+        ({"sku": "  "}, 422, "sku: String should have at least 1 character"),
+        ({"sku": "X", "title": " "}, 422, "title: String should have at least 1 character"),
+        ({"sku": "X", "split": "valid"}, 422, "split: Input should be 'train', 'val' or 'test'"),
+        ({"sku": "X", "currency": None}, 422, "A price needs its currency"),
+        ({"sku": "X", "price": None}, 422, "A currency needs its price"),
+        ({"sku": "X", "price": "-1"}, 422, "price: "),
+        ({"sku": "X", "currency": "euro"}, 422, "currency: "),
+        ({"sku": "X", "colour": "red"}, 422, "colour: Extra inputs are not permitted"),
+        ({"sku": "X", "attributes": {"Size": "M"}}, 422, "'Size' takes whole numbers"),
+        ({"sku": "X", "attributes": {"Size": [1]}}, 422, "attributes.Size"),
+    ],
+)
+def test_products_that_cannot_be(
+    http: TestClient, change: dict[str, Any], status: int, sentence: str
+) -> None:
+    created(http, TEE)
+    refused(http.post("/v1/products", json={**TEE, **change}), status, sentence)
+
+
+def test_a_product_is_changed_and_deleted(http: TestClient, runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        gallery(session, "gallery-a")
+    path = f"/v1/products/{created(http, TEE)['id']}"
+
+    changed = http.patch(path, json={"title": "Blue", "attributes": {"colour": "blue"}}).json()
+    assert (changed["title"], changed["price"]) == ("Blue", "19.90")
+    assert changed["attributes"] == {"colour": "blue", "size": 38}
+    assert http.get(path).json() == changed
+    assert runtime.queue.waiting("embed") == 1
+
+    assert http.delete(path).status_code == 204
+    refused(http.get(path), 404, "There is no product")
+    refused(http.delete(path), 404, "There is no product")
+    refused(http.patch(path, json={"title": "X"}), 404, "There is no product")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({}, "name at least one field to change"),
+        ({"title": None}, "title of 'TEE-0042' cannot be taken away"),
+        ({"sku": "OTHER"}, "sku: Extra inputs are not permitted"),
+    ],
+)
+def test_changes_that_cannot_be(http: TestClient, change: dict[str, Any], sentence: str) -> None:
+    path = f"/v1/products/{created(http, TEE)['id']}"
+    refused(http.patch(path, json=change), 422, sentence)
+
+
+def test_many_products_are_changed_then_deleted(http: TestClient) -> None:
+    ids = [created(http, TEE)["id"], created(http, CAP)["id"]]
+
+    def bulk(**edit: Any) -> Any:
+        return http.post("/v1/products/bulk", json={"product_ids": ids, **edit})
+
+    assert bulk(split="val", category="x").json() == {"changed": 2}
+    assert http.get("/v1/catalogue").json()["splits"] == {"train": 0, "val": 2, "test": 0}
+    assert bulk(delete=True).json() == {"changed": 2}
+    refused(bulk(), 422, "either a new split or category")
+    assert http.get("/v1/catalogue").json()["products"] == 0
+
+
+def test_an_image_is_stored_shown_and_queued_once(http: TestClient, runtime: Runtime) -> None:
+    with runtime.database.write() as session:
+        gallery(session, "gallery-a")
+    product_id = created(http, TEE)["id"]
+
+    shown = with_image(http, product_id, jpeg())
+    again = with_image(http, product_id, jpeg())
+
+    assert again == shown
+    (image,) = shown["images"]
+    assert (image["width"], image["height"], image["embedded"]) == (60, 80, False)
+    assert runtime.blobs.read(image["sha256"]) == jpeg()
+    with runtime.database.read() as session:
+        assert session.scalars(select(Job.subject)).all() == ["gallery-a"]
+
+
+class Forgetful(BlobStore):
+    """As if an embed job had removed the first blob just after it was put."""
+
+    forgotten = False
+
+    def put(self, data: bytes) -> str:
+        sha256 = super().put(data)
+        if not self.forgotten:
+            self.forgotten = True
+            self.delete(sha256)
+        return sha256
+
+
+def test_bytes_removed_while_they_are_added_again_are_there(
+    http: TestClient, runtime: Runtime
+) -> None:
+    runtime.blobs = Forgetful(f"memory://{uuid4()}")
+    (image,) = with_image(http, created(http, TEE)["id"], jpeg())["images"]
+    assert runtime.blobs.read(image["sha256"]) == jpeg()
+
+
+def test_an_image_is_taken_off(http: TestClient, runtime: Runtime) -> None:
+    product_id = created(http, TEE)["id"]
+    with_image(http, product_id, jpeg("red"))
+    red, blue = with_image(http, product_id, jpeg("blue"))["images"]
+    path = f"/v1/products/{product_id}/images/{red['id']}"
+
+    assert http.delete(path).status_code == 204
+
+    assert http.get(f"/v1/products/{product_id}").json()["images"] == [blue]
+    refused(http.delete(path), 404, "has no image")
+    with runtime.database.read() as session:
+        assert session.scalars(select(Removal.sha256)).all() == [red["sha256"]]
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "sentence"),
+    [
+        (b"hello", 415, "no picture that can be read in p.jpg"),
+        (b"", 415, "nothing in p.jpg: it has zero bytes"),
+        (jpeg(size=(300, 300))[:-400], 415, "p.jpg is damaged or cut short"),
+        (b"x" * 20_001, 413, "20,001 bytes in p.jpg, and 20,000 are allowed"),
+    ],
+)
+def test_pictures_that_are_refused(
+    http: TestClient, runtime: Runtime, data: bytes, status: int, sentence: str
+) -> None:
+    path = f"/v1/products/{created(http, TEE)['id']}/images"
+    refused(http.post(path, files={"image": ("p.jpg", data)}), status, sentence)
+    refused(http.post("/v1/products/x/images", files={"image": ("p", data)}), 404, "no product x")
+    assert http.get("/v1/catalogue").json()["images"] == 0
+
+
+def test_a_picture_is_served_as_webp_for_ever(http: TestClient) -> None:
+    (image,) = with_image(http, created(http, TEE)["id"], jpeg(size=(1300, 650)))["images"]
+
+    answers = {kind: http.get(image[kind]) for kind in ("thumbnail", "preview")}
+
+    sizes = {kind: Pillow.open(io.BytesIO(one.content)).size for kind, one in answers.items()}
+    assert sizes == {"thumbnail": (384, 192), "preview": (1200, 600)}
+    headers = answers["thumbnail"].headers
+    assert headers["content-type"] == "image/webp"
+    assert headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert headers["x-content-type-options"] == "nosniff"
+    known = http.get(image["thumbnail"], headers={"If-None-Match": f'"x", W/{headers["etag"]}'})
+    assert (known.status_code, known.content) == (304, b"")
+    assert known.headers["etag"] == headers["etag"] != answers["preview"].headers["etag"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"/v1/pictures/{sha(1)}/preview", 404),
+        (f"/v1/pictures/{sha(1)}/original", 422),
+        (f"/v1/pictures/{'A' * 64}/preview", 422),
+        ("/v1/pictures/..%2F..%2Fetc/preview", 404),
+        (f"/v1/blobs/{sha(1)}", 404),
+        ("/v1/blobs/abc", 422),
+    ],
+)
+def test_pictures_that_are_not_there(http: TestClient, path: str, status: int) -> None:
+    answer = http.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_original_bytes_are_a_download_no_browser_displays(http: TestClient) -> None:
+    (image,) = with_image(http, created(http, TEE)["id"], jpeg())["images"]
+    answer = http.get(f"/v1/blobs/{image['sha256']}")
+    assert answer.content == jpeg()
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_facets_are_counted_under_the_filters(http: TestClient) -> None:
+    created(http, TEE)
+    created(http, CAP)
+    answer = http.get("/v1/facets", params={"filters": "category=t-shirt"})
+    found = {one["key"]: one for one in answer.json()}
+    assert found["split"]["values"] == [{"value": "train", "count": 1}]
+    assert [one["value"] for one in found["category"]["values"]] == ["t-shirt", "uncategorised"]
+    assert (found["price"]["minimum"], found["price"]["maximum"]) == (19.9, 19.9)
+    refused(http.get("/v1/facets", params={"filters": "x=1"}), 422, "There is no filter 'x'")
+
+
+def test_the_catalogue_is_exported_as_json_lines(http: TestClient) -> None:
+    product_id = created(http, TEE)["id"]
+    (image,) = with_image(http, product_id, jpeg())["images"]
+    created(http, CAP)
+    answer = http.get("/v1/catalogue/export.jsonl")
+    assert answer.headers["content-type"].startswith("application/x-ndjson")
+    cap, tee = (json.loads(line) for line in answer.text.splitlines())
+    assert (cap["sku"], cap["images"]) == (CAP["sku"], [])
+    assert tee["images"] == [f"images/{image['sha256']}.jpg"]
+
+
+MANAGERS_ONLY = [
+    ("POST", "/v1/products"),
+    ("POST", "/v1/products/bulk"),
+    ("PATCH", "/v1/products/x"),
+    ("DELETE", "/v1/products/x"),
+    ("POST", "/v1/products/x/images"),
+    ("DELETE", "/v1/products/x/images/y"),
+    ("GET", "/v1/catalogue/export.jsonl"),
+    ("GET", f"/v1/blobs/{sha(1)}"),
+]
+SHOPPERS = [
+    ("GET", "/v1/products"),
+    ("GET", "/v1/products/x"),
+    ("GET", "/v1/products/by-sku?sku=x"),
+    ("GET", "/v1/facets"),
+    ("GET", "/v1/catalogue"),
+    ("GET", f"/v1/pictures/{sha(1)}/preview"),
+]
+
+
+def test_a_shopper_looks_and_changes_nothing(app: FastAPI, http: TestClient) -> None:
+    app.dependency_overrides[current_actor] = lambda: Actor("sam", "shopper")
+    for method, path in MANAGERS_ONLY:
+        refused(http.request(method, path), 403, "This needs the role manager")
+    for method, path in SHOPPERS:
+        assert http.request(method, path).status_code in {200, 404}
+
+
+def test_every_operation_is_documented_with_an_example(app: FastAPI) -> None:
+    operations = {
+        (method.upper(), path): operation
+        for path, methods in app.openapi()["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert len(operations) == len(MANAGERS_ONLY) + len(SHOPPERS)
+    for (method, path), operation in operations.items():
+        assert operation["summary"], path
+        assert operation["description"], path
+        (success,) = (code for code in operation["responses"] if code in {"200", "201", "204"})
+        content = operation["responses"][success].get("content", {})
+        for media, shape in content.items():
+            assert "example" in shape or media in {"image/webp", "application/octet-stream"}, path
+        assert method != "DELETE" or success == "204"

@@ -1,0 +1,58 @@
+"""The registry over HTTP."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from backend import problems
+from backend.client import AkinClient, ApiError
+from backend.database import Database
+from backend.registry.routes import router
+from backend.registry.schemas import ModelInfo
+from backend.registry.service import ensure_active
+
+
+@pytest.fixture
+def database(sqlite_database: Database) -> Database:
+    """Over HTTP one database is enough."""
+    return sqlite_database
+
+
+@pytest.fixture
+def http(runtime) -> TestClient:
+    app = FastAPI()
+    app.state.runtime = runtime
+    app.include_router(router)
+    problems.install(app)
+    return TestClient(app)
+
+
+@pytest.fixture
+def client(http: TestClient) -> AkinClient:
+    return AkinClient("http://testserver", http=cast(httpx.Client, http))
+
+
+def test_what_answers_today(client, runtime, tiny):
+    with runtime.database.write() as session:
+        now = ensure_active(session, runtime, tiny)
+    told = client.model()
+    assert (told.version, told.fingerprint) == (now.version, now.fingerprint)
+    assert told.context_length == 12
+
+
+def test_before_the_first_start_that_is_told(client):
+    with pytest.raises(ApiError, match="No model version is active yet") as refused:
+        client.model()
+    assert refused.value.status == 503
+
+
+def test_the_documented_answer_is_one(http):
+    documented = http.get("/openapi.json").json()["paths"]["/v1/model"]["get"]
+    ModelInfo.model_validate(
+        documented["responses"]["200"]["content"]["application/json"]["example"]
+    )

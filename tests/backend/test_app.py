@@ -1,0 +1,155 @@
+"""The whole application over a real runtime: start, readiness, its own description, its end."""
+
+from __future__ import annotations
+
+import sys
+from uuid import UUID
+
+import numpy as np
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from backend.app import create_app, running
+from backend.catalogue.schemas import FileClaims, FilesWanted
+from backend.gallery.edge import EdgeGalleryStore
+from backend.gallery.port import Point
+from backend.jobs.schemas import JobItemOut, JobOut
+from backend.runtime import open_runtime
+from backend.settings import Settings
+from tests.backend.search.shop import write_tiny_backbone
+
+LOCAL = "http://127.0.0.1:8000"
+OPEN_TO_ALL = {"/healthz", "/readyz", "/metrics"}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    runtime = open_runtime(Settings(home=tmp_path_factory.mktemp("home")))
+    yield create_app(runtime)
+    runtime.close()
+
+
+@pytest.fixture(scope="module")
+def client(app):
+    with running(app, app.state.runtime):
+        yield TestClient(app, base_url=LOCAL)
+
+
+def routes(router):
+    """Every operation, those of included routers too."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif included := getattr(route, "original_router", None):
+            yield from routes(included)
+
+
+def test_it_is_ready_once_started(client):
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"status": "ok"}
+
+
+def test_it_is_not_ready_before(app):
+    unstarted = TestClient(app, base_url=LOCAL)
+    kept, app.state.search = getattr(app.state, "search", None), None
+    answer = unstarted.get("/readyz")
+    app.state.search = kept
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "2"
+    assert answer.json()["detail"] == (
+        "The model is still being loaded: try again in a few seconds."
+    )
+
+
+def test_metrics_count_requests_by_route(client):
+    client.get("/v1/jobs/nothing")
+    text = client.get("/metrics").text
+    assert 'akin_requests_total{method="GET",route="/v1/jobs/{job_id}",status="404"}' in text
+
+
+def test_every_operation_describes_itself(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    operations = [
+        (method, path, operation)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    ]
+    assert len(operations) > 20
+    for method, path, operation in operations:
+        assert operation.get("summary"), (method, path)
+        assert operation.get("description"), (method, path)
+        assert operation.get("tags"), (method, path)
+
+
+def test_bodies_have_examples(client):
+    description = client.get("/openapi.json").json()
+    schemas = description["components"]["schemas"]
+    heard = ("SearchRequest", "ProductCreate", "ProductUpdate", "ImportCreate", "FileClaims")
+    for name in (*heard, "FilesWanted", "JobOut", "JobItemOut"):
+        assert schemas[name]["examples"], name
+
+
+@pytest.mark.parametrize("model", [FileClaims, FilesWanted, JobOut, JobItemOut])
+def test_examples_are_what_they_exemplify(model):
+    (example,) = model.model_json_schema()["examples"]
+    model.model_validate(example)
+
+
+@pytest.mark.parametrize("path", ["/v1/imports", "/v1/jobs/{job_id}/cancel", "/v1/model"])
+def test_refusals_are_described_as_problems(client, path):
+    for operation in client.get("/openapi.json").json()["paths"][path].values():
+        for status in ("403", "422"):
+            content = operation["responses"][status]["content"]["application/json"]
+            assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_a_foreign_page_cannot_change_anything(client):
+    form = {"data": {"request": "{}"}, "headers": {"origin": "https://evil.example"}}
+    assert client.post("/v1/search/upload", **form).status_code == 403
+    assert client.post("/v1/imports", json={}, headers={"origin": LOCAL}).status_code == 201
+
+
+@pytest.fixture
+def large(tmp_path):
+    """An installation started before, whose gallery has so many points that it is optimised."""
+    folder = write_tiny_backbone(tmp_path / "tiny")
+    runtime = open_runtime(Settings(home=tmp_path, backbone=f"local-dir:{folder}"))
+    with running(create_app(runtime), runtime):
+        (name,) = runtime.galleries.names()
+    runtime.galleries.close()
+    runtime.galleries = EdgeGalleryStore(tmp_path / "galleries", exact_below=100)
+    gallery = runtime.galleries.open(name)
+    vectors = np.random.default_rng(0).normal(size=(2000, gallery.dim)).astype(np.float32)
+    gallery.upsert([Point(str(UUID(int=n)), vectors[n], {"product": "P"}) for n in range(2000)])
+    gallery.delete([str(UUID(int=n)) for n in range(1000)])  # reason enough to rewrite the segment
+    yield runtime
+    runtime.close()
+
+
+def segments(runtime):
+    return {path.name for path in runtime.settings.home.glob("galleries/*/segments/*")}
+
+
+def test_a_large_gallery_is_optimised_at_start(large):
+    before = segments(large)
+    with running(create_app(large), large):
+        assert segments(large) != before
+
+
+def test_it_starts_although_the_gallery_cannot_be_optimised(large, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    before = segments(large)
+    app = create_app(large)
+    with running(app, large):
+        assert TestClient(app, base_url=LOCAL).get("/readyz").status_code == 200
+    assert segments(large) == before
+
+
+def test_every_operation_of_v1_asks_for_a_role(app):
+    def asks(dependant):
+        name = getattr(dependant.call, "__qualname__", "")
+        return name.startswith("require.") or any(map(asks, dependant.dependencies))
+
+    open_routes = {route.path for route in routes(app) if not asks(route.dependant)}
+    assert open_routes == OPEN_TO_ALL

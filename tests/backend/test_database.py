@@ -1,0 +1,170 @@
+"""The rules every transaction relies on, on both databases."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from backend.catalogue.tables import Blob
+from backend.database import Database, FairLock, after_commit
+from backend.errors import SetupError
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def blob(sha256: str, **fields) -> Blob:
+    facts = {"size": 0, "format": "png", "width": 1, "height": 1, "created_at": NOON} | fields
+    return Blob(sha256=sha256, **facts)
+
+
+def stored(database: Database) -> list[Blob]:
+    with database.read() as session:
+        return list(session.scalars(select(Blob)))
+
+
+def in_threads(count: int, work: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(count) as pool:
+        for future in [pool.submit(work) for _ in range(count)]:
+            future.result()
+
+
+def add_fifty(database: Database) -> None:
+    for _ in range(50):
+        with database.write() as session:
+            session.get_one(Blob, "a", with_for_update=True).size += 1
+
+
+def test_concurrent_read_modify_writes_lose_nothing(database: Database) -> None:
+    with database.write() as session:
+        session.add(blob("a"))
+    in_threads(8, lambda: add_fifty(database))
+    assert stored(database)[0].size == 8 * 50
+
+
+def test_writers_in_two_processes_lose_nothing_either(database: Database) -> None:
+    """Another process shares the file or server, and not the lock inside this process."""
+    other = Database(database.url)
+    with database.write() as session:
+        session.add(blob("a"))
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(add_fifty, one) for one in (database, other)]:
+            future.result()
+    other.close()
+    assert stored(database)[0].size == 2 * 50
+
+
+def test_readers_see_one_state_while_writers_write(sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        session.add_all([blob("a"), blob("b")])
+    with sqlite_database.read() as reader:
+        before = reader.get_one(Blob, "a").size
+        with sqlite_database.write() as session:
+            session.get_one(Blob, "a").size = 7
+            session.get_one(Blob, "b").size = 7
+        after = reader.get_one(Blob, "b").size
+    assert before == after == 0
+
+
+def test_what_a_read_transaction_does_is_not_kept(database: Database) -> None:
+    with database.read() as session:
+        session.add(blob("a"))
+        session.flush()
+    assert stored(database) == []
+
+
+def test_a_failing_transaction_leaves_nothing_and_calls_nothing(database: Database) -> None:
+    called: list[str] = []
+
+    def fail_half_way() -> None:
+        with database.write() as session:
+            after_commit(session, lambda: called.append("too early"))
+            session.add(blob("a"))
+            session.flush()
+            raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        fail_half_way()
+    assert stored(database) == []
+    assert called == []
+    with database.write() as session:
+        session.add(blob("b"))
+    assert [row.sha256 for row in stored(database)] == ["b"]
+
+
+def test_after_commit_runs_once_the_rows_are_there_for_everybody(database: Database) -> None:
+    seen: list[list[str]] = []
+    with database.write() as session:
+        after_commit(session, lambda: seen.append([row.sha256 for row in stored(database)]))
+        session.add(blob("a"))
+        session.flush()
+        assert seen == []
+    assert seen == [["a"]]
+
+
+def test_after_commit_may_write_again(database: Database) -> None:
+    def write_more() -> None:
+        with database.write() as session:
+            session.add(blob("b"))
+
+    with database.write() as session:
+        after_commit(session, write_more)
+        session.add(blob("a"))
+
+    assert {row.sha256 for row in stored(database)} == {"a", "b"}
+
+
+def test_moments_come_back_aware_and_in_utc(database: Database) -> None:
+    with database.write() as session:
+        session.add(blob("a", created_at=NOON.astimezone(timezone(timedelta(hours=5)))))
+    moment = stored(database)[0].created_at
+    assert moment == NOON
+    assert moment.utcoffset() == timedelta(0)
+
+
+def test_the_lock_serves_in_the_order_of_coming() -> None:
+    lock, served, waiting = FairLock(), [], []
+
+    def wait_for_turn(number: int) -> None:
+        with lock:
+            served.append(number)
+
+    with lock:
+        for number in range(20):
+            thread = threading.Thread(target=wait_for_turn, args=(number,))
+            thread.start()
+            waiting.append(thread)
+            while len(lock._waiting) <= number:
+                pass
+    for thread in waiting:
+        thread.join()
+    assert served == list(range(20))
+
+
+def test_a_server_that_does_not_answer_is_one_sentence_without_the_password() -> None:
+    database = Database("postgresql://shop:secret@127.0.0.1:1/akin?connect_timeout=2")
+    with pytest.raises(SetupError, match="cannot be reached: check AKIN_DATABASE_URL") as told:
+        database.ping()
+    assert "secret" not in told.value.sentence
+
+
+def test_text_is_folded_beyond_ascii(database: Database) -> None:
+    with database.read() as session:
+        assert session.scalar(select(func.lower("ÄRMEL"))) == "ärmel"
+
+
+@pytest.mark.parametrize("url", ["garbage", "mysql://host/name", "sqlite"])
+def test_a_url_of_another_database_is_refused(url: str) -> None:
+    with pytest.raises(SetupError, match="AKIN_DATABASE_URL names no database Akin knows"):
+        Database(url)
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "akin.sqlite3").write_text("not a database at all" * 100)
+    with pytest.raises(SetupError, match="cannot be reached"):
+        Database(f"sqlite:///{tmp_path}/akin.sqlite3").ping()

@@ -1,0 +1,82 @@
+"""Settings come from the environment; combinations that lose data or open doors are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.errors import SetupError
+from backend.settings import Settings, read_settings
+
+
+def test_defaults_are_the_embedded_profile(tmp_path):
+    settings = Settings(home=tmp_path)
+    settings.check()
+    assert settings.embedded
+    assert settings.sql_url == f"sqlite:///{tmp_path}/akin.sqlite3"
+    assert settings.blob_root == f"file://{tmp_path}/blobs"
+    assert settings.api_url == "http://127.0.0.1:8000"
+
+
+def test_every_setting_has_an_environment_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("AKIN_HOME", str(tmp_path))
+    monkeypatch.setenv("AKIN_PORT", "9001")
+    monkeypatch.setenv("AKIN_BACKBONE", "ViT-B-32")
+    settings = Settings()
+    assert (settings.home, settings.port, settings.backbone) == (tmp_path, 9001, "ViT-B-32")
+
+
+def test_edge_and_sqlite_need_the_in_process_queue(tmp_path):
+    settings = Settings(home=tmp_path, broker_url="redis://127.0.0.1:6379/0")
+    with pytest.raises(SetupError, match=r"one process only.*unset AKIN_BROKER_URL"):
+        settings.check()
+
+
+def test_services_by_url_are_the_server_profile(tmp_path):
+    settings = Settings(
+        home=tmp_path,
+        broker_url="redis://127.0.0.1:6379/0",
+        database_url="postgresql://db/akin",
+        gallery_url="http://qdrant:6333",
+    )
+    settings.check()
+    assert not settings.embedded
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::"])
+def test_an_open_address_needs_a_login_or_a_word(tmp_path, host):
+    with pytest.raises(SetupError, match=r"without a login.*AKIN_ALLOW_OPEN=1"):
+        Settings(home=tmp_path, host=host).check()
+    Settings(home=tmp_path, host=host, allow_open=True).check()
+
+
+def test_the_api_url_of_an_open_address_is_this_machine(tmp_path):
+    assert Settings(home=tmp_path, host="0.0.0.0").api_url == "http://127.0.0.1:8000"
+    assert Settings(home=tmp_path, host="::1").api_url == "http://[::1]:8000"
+
+
+def test_an_in_memory_gallery_is_this_process_alone(tmp_path):
+    settings = Settings(
+        home=tmp_path,
+        broker_url="redis://127.0.0.1:6379/0",
+        database_url="postgresql://db/akin",
+        gallery_url=":memory:",
+    )
+    with pytest.raises(SetupError, match="in one process only"):
+        settings.check()
+
+
+@pytest.mark.parametrize("port", ["abc", "99999", "0"])
+def test_a_value_that_does_not_fit_is_one_sentence(monkeypatch, port):
+    monkeypatch.setenv("AKIN_PORT", port)
+    with pytest.raises(SetupError, match=f"The setting port is '{port}', .*change AKIN_PORT"):
+        read_settings()
+
+
+def test_what_is_given_stands_over_the_environment(monkeypatch):
+    monkeypatch.setenv("AKIN_PORT", "9001")
+    assert read_settings(port=9002, ui_port=None).port == 9002
+
+
+def test_further_host_names_are_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("AKIN_ALLOWED_HOSTS", "shop.example, www.shop.example")
+    assert read_settings().allowed_hosts == ("shop.example", "www.shop.example")

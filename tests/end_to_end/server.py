@@ -1,0 +1,75 @@
+"""A real server: `akin up` as a process of its own, on free ports, over a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backend.client import AkinClient
+
+START_SECONDS = 120
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """One `akin up`; it can be killed and started again on the same folder and ports."""
+
+    home: Path
+    options: tuple[str, ...] = ("--no-ui",)
+    port: int = field(default_factory=free_port)
+    ui_port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        log = (self.home.parent / "server.log").open("ab")
+        self.process = subprocess.Popen(
+            [*self.akin, "up", "--home", str(self.home), "--port", str(self.port),
+             "--ui-port", str(self.ui_port), *self.options],
+            stdout=log, stderr=log,
+        )  # fmt: skip
+        deadline = time.monotonic() + START_SECONDS
+        with AkinClient(self.url) as client:
+            while not client.ready():
+                assert self.process.poll() is None, (self.home.parent / "server.log").read_text()
+                assert time.monotonic() < deadline, "the server did not become ready"
+                time.sleep(0.1)
+
+    @property
+    def akin(self) -> list[str]:
+        return [sys.executable, "-m", "backend.cli"]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """An `akin` command against this server."""
+        return subprocess.run(
+            [*self.akin, *arguments],
+            env={**os.environ, "AKIN_URL": self.url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)

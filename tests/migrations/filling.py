@@ -1,0 +1,70 @@
+"""At least one row in every table, so that a migration that loses rows is found out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from backend.catalogue.tables import Attribute, Blob, Image, Product, Removal
+from backend.database import Base, Database
+from backend.jobs.tables import ImportFile, Job, JobItem
+from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def fill(database: Database) -> None:
+    """Write a small catalogue, a job and a deployment."""
+    for rows in (_catalogue(), _jobs(), _registry()):
+        for row in rows:
+            with database.write() as session:
+                session.add(row)
+
+
+def _catalogue() -> list[Base]:
+    return [
+        Product(
+            id="p1",
+            sku="TEE-1",
+            title="Red tee",
+            category="t-shirt",
+            split="train",
+            price=Decimal("19.90"),
+            currency="EUR",
+            attributes={"colour": "red"},
+            created_at=NOON,
+            updated_at=NOON,
+        ),
+        Blob(sha256="a" * 64, size=9, format="png", width=3, height=3, created_at=NOON),
+        Image(id="i1", product_id="p1", sha256="a" * 64, position=0, created_at=NOON),
+        Attribute(slug="colour", label="Colour", kind="keyword", filterable=True, created_at=NOON),
+        Removal(image_id="i0", sha256="b" * 64, created_at=NOON),
+    ]
+
+
+def _jobs() -> list[Base]:
+    return [
+        Job(id="j1", kind="ingest", state="done", actor="local", created_at=NOON),
+        JobItem(job_id="j1", position=1, name="tee.png", state="done", outcome="created"),
+        ImportFile(job_id="j1", name="tee.png", sha256="a" * 64, size=9, received=True),
+    ]
+
+
+def _registry() -> list[Base]:
+    return [
+        ModelVersion(
+            id="v1",
+            name="first",
+            backbone={"name": "akin-demo"},
+            composer="sum",
+            fingerprint="f" * 64,
+            dim=4,
+            state="ready",
+            created_at=NOON,
+        ),
+        GalleryRow(id="g1", fingerprint="f" * 64, dim=4, created_at=NOON),
+        Deployment(
+            version_id="v1", gallery_id="g1", actor="local", reason="first", created_at=NOON
+        ),
+        Embedding(image_id="i1", gallery_id="g1", image_revision=1, created_at=NOON),
+    ]

@@ -1,0 +1,56 @@
+"""A shop in memory behind the stand-in API, and pages driven without a browser."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.ui.shop import Shop
+from tests.ui.standin import serve
+
+Visit = Callable[[str], AppTest]
+
+
+@pytest.fixture(scope="session")
+def opened() -> Shop:
+    """Eight families of six garments, small pictures."""
+    return Shop(size=32).fill(8)
+
+
+@pytest.fixture
+def shop(opened: Shop) -> Shop:
+    """A shop of 48 products for one test alone."""
+    return copy.deepcopy(opened)
+
+
+@pytest.fixture
+def api(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The stand-in serving the shop, named by AKIN_URL; its URL."""
+    with serve(shop) as url:
+        monkeypatch.setenv("AKIN_URL", url)
+        monkeypatch.delenv("AKIN_PUBLIC_URL", raising=False)
+        yield url
+
+
+@pytest.fixture
+def visit(api: str) -> Visit:
+    """Opens a page of the UI by the name of its module."""
+    return open_page
+
+
+def open_page(name: str) -> AppTest:
+    """The page drawn once, by Streamlit's own test runner."""
+    return run(f"from ui import {name}\n{name}.page()")
+
+
+def run(script: str) -> AppTest:
+    """A script of the UI's parts run once. What opens a dialog opens it at each run."""
+    return AppTest.from_string(script, default_timeout=20).run()
+
+
+def html(page: AppTest) -> str:
+    """All HTML on a page, the style sheet left out."""
+    return "\n".join(element.proto.body for element in page.get("html"))

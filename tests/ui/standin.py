@@ -1,0 +1,261 @@
+"""A stand-in of Akin's HTTP API over a shop in memory, served on a real port."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import FastAPI, Form, Query, Request, Response, UploadFile
+from fastapi.responses import JSONResponse
+
+from backend.catalogue.schemas import (
+    BulkEdit,
+    BulkResult,
+    CatalogueSummary,
+    Facet,
+    FileClaims,
+    FilesWanted,
+    ImportCreate,
+    ProductFields,
+    ProductOut,
+    ProductUpdate,
+)
+from backend.errors import AkinError, Conflict
+from backend.jobs.schemas import JobItemOut, JobOut
+from backend.paging import Page
+from backend.registry.schemas import ModelInfo
+from backend.search.schemas import SearchRequest, SearchResponse
+from tests.ui.shop import Shop
+
+Filters = Annotated[list[str], Query(default_factory=list)]
+
+
+@contextmanager
+def serve(shop: Shop, port: int = 0) -> Iterator[str]:
+    """Serve the shop on loopback; the URL."""
+    server = uvicorn.Server(uvicorn.Config(create_app(shop), port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def create_app(shop: Shop) -> FastAPI:
+    """The API's paths, answered from `shop`."""
+    app = FastAPI()
+    _add_catalogue(app, shop)
+    _add_imports(app, shop)
+    _add_search(app, shop)
+
+    @app.exception_handler(AkinError)
+    def problem(_: Request, error: AkinError) -> JSONResponse:
+        content = {"detail": error.sentence, "code": error.code}
+        return JSONResponse(content, status_code=error.status)
+
+    @app.get("/readyz")
+    def ready() -> str:
+        return "ready"
+
+    @app.get("/v1/pictures/{sha256}/{kind}")
+    def picture(sha256: str, kind: str) -> Response:
+        return Response(shop.pictures[sha256], media_type="image/webp")
+
+    return app
+
+
+def _add_catalogue(app: FastAPI, shop: Shop) -> None:
+    @app.get("/v1/products")
+    def products(
+        filters: Filters,
+        q: str = "",
+        cursor: int = 0,
+        limit: int = 50,
+    ) -> Page[ProductOut]:
+        found = shop.matching(filters, q)
+        end = cursor + limit
+        more = str(end) if end < len(found) else None
+        return Page[ProductOut](items=found[cursor:end], next_cursor=more, total=len(found))
+
+    @app.get("/v1/products/{product_id}")
+    def product(product_id: str) -> ProductOut:
+        return shop.get(product_id)
+
+    @app.patch("/v1/products/{product_id}")
+    def update(product_id: str, change: ProductUpdate) -> ProductOut:
+        given = change.model_dump(exclude_unset=True)
+        old = shop.get(product_id)
+        merged = old.attributes | given.pop("attributes", {})
+        given["attributes"] = {key: v for key, v in merged.items() if v is not None}
+        shop.products[product_id] = old.model_copy(update=given)
+        return shop.products[product_id]
+
+    @app.delete("/v1/products/{product_id}", status_code=204)
+    def delete(product_id: str) -> None:
+        del shop.products[shop.get(product_id).id]
+
+    @app.post("/v1/products/{product_id}/images")
+    def add_image(product_id: str, image: UploadFile) -> ProductOut:
+        shop.attach(product_id, image.file.read(), embedded=False)
+        return shop.get(product_id)
+
+    @app.delete("/v1/products/{product_id}/images/{image_id}", status_code=204)
+    def remove_image(product_id: str, image_id: str) -> None:
+        product = shop.get(product_id)
+        product.images[:] = [image for image in product.images if image.id != image_id]
+
+    @app.post("/v1/products/bulk")
+    def bulk(edit: BulkEdit) -> BulkResult:
+        for product_id in edit.product_ids:
+            if edit.delete:
+                del shop.products[product_id]
+            elif edit.split:
+                shop.products[product_id].split = edit.split
+        return BulkResult(changed=len(edit.product_ids))
+
+    @app.get("/v1/facets")
+    def facets(filters: Filters) -> list[Facet]:
+        return shop.facets(filters)
+
+    @app.get("/v1/catalogue")
+    def summary() -> CatalogueSummary:
+        return shop.summary()
+
+
+def _add_imports(app: FastAPI, shop: Shop) -> None:
+    @app.post("/v1/imports", status_code=201)
+    def open_import(request: ImportCreate) -> JobOut:
+        return add_job(shop, "ingest", "collecting", parameters=request.model_dump())
+
+    @app.post("/v1/imports/{job_id}/files")
+    def claim(job_id: str, claims: FileClaims) -> FilesWanted:
+        shop.staged.setdefault(job_id, {}).update({f.sha256: f.name for f in claims.files})
+        return FilesWanted(missing=[f.sha256 for f in claims.files])
+
+    @app.put("/v1/imports/{job_id}/files/{sha256}", status_code=204)
+    async def receive(job_id: str, sha256: str, request: Request) -> None:
+        data = await request.body()
+        assert hashlib.sha256(data).hexdigest() == sha256
+        shop.pictures[sha256] = data
+
+    @app.post("/v1/imports/{job_id}/start", status_code=202)
+    def start(job_id: str) -> JobOut:
+        job = shop.jobs[job_id]
+        job.state, job.total = "running", len(shop.staged[job_id])
+        return job
+
+    @app.get("/v1/jobs")
+    def jobs(state: str | None = None, limit: int = 50) -> Page[JobOut]:
+        found = [j for j in reversed(shop.jobs.values()) if state in (None, j.state)]
+        return Page[JobOut](items=found[:limit], next_cursor=None, total=len(found))
+
+    @app.get("/v1/jobs/{job_id}")
+    def job(job_id: str) -> JobOut:
+        if shop.jobs[job_id].state == "running" and job_id in shop.staged:
+            _ingest(shop, shop.jobs[job_id])
+        return shop.jobs[job_id]
+
+    @app.get("/v1/jobs/{job_id}/items")
+    def items(job_id: str, state: str | None = None) -> Page[JobItemOut]:
+        found = [i for i in shop.items.get(job_id, []) if state in (None, i.state)]
+        return Page[JobItemOut](items=found, next_cursor=None, total=len(found))
+
+    @app.post("/v1/jobs/{job_id}/cancel")
+    def cancel(job_id: str) -> JobOut:
+        if shop.jobs[job_id].finished:
+            raise Conflict(f"Job {job_id} is {shop.jobs[job_id].state} already: nothing to cancel.")
+        shop.jobs[job_id].state = "cancelled"
+        return shop.jobs[job_id]
+
+    @app.post("/v1/jobs/{job_id}/retry", status_code=202)
+    def retry(job_id: str) -> JobOut:
+        shop.jobs[job_id].state = "queued"
+        return shop.jobs[job_id]
+
+
+def _add_search(app: FastAPI, shop: Shop) -> None:
+    @app.post("/v1/search")
+    def search(request: SearchRequest) -> SearchResponse:
+        return shop.search(request)
+
+    @app.post("/v1/search/upload")
+    def upload(image: UploadFile, request: Annotated[str, Form()]) -> SearchResponse:
+        return shop.search(SearchRequest.model_validate_json(request), image.file.read())
+
+    @app.get("/v1/model")
+    def model() -> ModelInfo:
+        return ModelInfo(
+            version="akin-demo-sum",
+            backbone="akin-demo" if shop.demo else "ViT-B-32",
+            composer="sum",
+            composers=["sum", "slerp", "product"],
+            fingerprint="f" * 16,
+            dim=256,
+            context_length=32,
+            demo=shop.demo,
+        )
+
+
+def add_job(shop: Shop, kind: str, state: str, **facts: Any) -> JobOut:
+    """A job of the shop, with `facts` over what a new one has."""
+    blank: dict[str, Any] = {
+        "stage": None,
+        "done": 0,
+        "failed": 0,
+        "total": None,
+        "error": None,
+        "attempts": 1,
+        "parameters": {},
+        "result": {},
+        "actor": "local",
+        "created_at": datetime.now(UTC),
+        "started_at": datetime.now(UTC),
+        "finished_at": None,
+    }
+    job = JobOut.model_validate(
+        blank | {"id": f"j{shop.number():04}", "kind": kind} | facts | {"state": state}
+    )
+    shop.jobs[job.id] = job
+    return job
+
+
+def _ingest(shop: Shop, job: JobOut) -> None:
+    """Everything at once: pictures become products, other files are refused."""
+    report: list[JobItemOut] = []
+    for position, (sha, name) in enumerate(shop.staged[job.id].items()):
+        refused = name.endswith(".csv")
+        reason = f"{name} has no column sku: add one." if refused else None
+        report.append(
+            JobItemOut(
+                position=position,
+                name=name,
+                state="failed" if refused else "done",
+                outcome="refused" if refused else "created",
+                reason=reason,
+            )
+        )
+        if not refused:
+            product = shop.add(
+                PurePosixPath(name).stem,
+                ProductFields(category=job.parameters["category"], split=job.parameters["split"]),
+            )
+            shop.attach(product.id, shop.pictures[sha])
+    failed = sum(item.state == "failed" for item in report)
+    shop.items[job.id] = report
+    job.state, job.done, job.failed = "done", len(report), failed
+    job.result = {
+        "created": len(report) - failed,
+        "updated": 0,
+        "unchanged": 0,
+        "skipped": 0,
+        "refused": failed,
+    }
+    job.finished_at = datetime.now(UTC)

@@ -1,0 +1,252 @@
+"""The UI in a real Chromium, over the stand-in of the API."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+from backend.catalogue.schemas import ProductFields
+from tests.ui.shop import Shop
+from tests.ui.standin import add_job, serve
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}"),
+]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running UI, and the port at which it looks for its API."""
+
+    url: str
+    api_port: int
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """Streamlit as `akin up` starts it; the API comes and goes with each test."""
+    port, api_port = free_port(), free_port()
+    options = [f"--server.port={port}", "--server.address=127.0.0.1"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ui.serve", *options],
+        env=os.environ | {"AKIN_URL": f"http://127.0.0.1:{api_port}"},
+        stdin=subprocess.PIPE,
+    )
+    url = f"http://127.0.0.1:{port}"
+    _wait_for(f"{url}/_stcore/health")
+    yield Site(url, api_port)
+    child.kill()
+    child.wait()
+
+
+def _wait_for(url: str, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            httpx.get(url).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"nothing answers at {url}")
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser.new_page(viewport={"width": 1400, "height": 900})
+        browser.close()
+
+
+@pytest.fixture
+def page(tab: Page, site: Site) -> Page:
+    tab.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
+    tab.goto(site.url)
+    return tab
+
+
+@pytest.fixture
+def open_shop(shop: Shop, site: Site) -> Iterator[Shop]:
+    with serve(shop, site.api_port):
+        yield shop
+
+
+def titles(page: Page) -> list[str]:
+    return [title for title in page.locator(".akin-title").all_inner_texts() if title]
+
+
+def test_a_shopper_walks_from_a_picture_to_another_and_back(open_shop: Shop, page: Page) -> None:
+    expect(page.get_by_role("heading", name="Pick something you almost like")).to_be_visible()
+    expect(page.locator(".akin-card img").first).to_have_js_property("complete", True)
+    page.locator("[class*=st-key-pick_window] button").nth(15).click()
+    expect(page.get_by_role("heading", name="Like your picture")).to_be_visible()
+    expect(page.get_by_label("What should be different?")).to_be_in_viewport()
+    page.get_by_role("button", name="but in red").click()
+    expect(page.get_by_role("heading", name="Like this, but different")).to_be_visible()
+    page.get_by_role("button", name="Why this?").first.click()
+    expect(page.get_by_text("not a cause")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator("[class*=st-key-pick_hit] button").nth(3).click()
+    expect(page.get_by_role("heading", name="Like your picture")).to_be_visible()
+    page.get_by_role("button", name="Back").click()
+    expect(page.get_by_label("What should be different?")).to_have_value("but in red")
+    page.get_by_role("button", name="Go to step 1").click()
+    expect(page.get_by_role("heading", name="Pick something you almost like")).to_be_visible()
+
+
+def test_filters_hold_together_and_outlast_another_page(open_shop: Shop, page: Page) -> None:
+    dresses = open_shop.summary().categories["dress"]
+    page.locator("[data-testid=stButtonGroup] button", has_text="dress").click()
+    expect(page.get_by_text(f"{dresses} products")).to_be_visible()
+    page.get_by_label("What are you looking for?").fill("red")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(re.compile(rf"{dresses} of {dresses} products in"))).to_be_visible()
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.get_by_text("Nothing to do")).to_be_visible()
+    page.get_by_role("link", name="Search").click()
+    expect(page.get_by_text(re.compile(rf"{dresses} of {dresses} products in"))).to_be_visible()
+    expect(page.get_by_label("What are you looking for?")).to_have_value("red")
+    page.get_by_role("button", name="Clear all").click()
+    expect(page.get_by_text("24 of 48 products in")).to_be_visible()
+    expect(page.get_by_role("button", name="Clear all")).to_be_disabled()
+    page.get_by_role("button", name="striped T-shirt").click()
+    expect(page.get_by_label("What are you looking for?")).to_have_value("striped T-shirt")
+    expect(page.get_by_text("24 of 48 products in")).to_be_visible()
+
+
+def test_strength_and_several_words_without_reach_the_api(open_shop: Shop, page: Page) -> None:
+    page.locator("[class*=st-key-pick_window] button").first.click()
+    page.get_by_role("button", name="with dots").click()
+    expect(page.get_by_role("heading", name="Like this, but different")).to_be_visible()
+    for word in ("stripes", "a star"):
+        page.locator(".st-key-without input").fill(word)
+        page.locator(".st-key-without input").press("Enter")
+        expect(page.locator(".st-key-without").get_by_text(word)).to_be_visible()
+    slider = page.locator(".st-key-strength input")
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(slider).to_have_value("0.1")
+    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
+    asked = open_shop.searches[-1]
+    assert (asked.without, asked.strength) == (["stripes", "a star"], 0.1)
+
+
+def test_a_picture_of_ones_own_finds_products(open_shop: Shop, page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (60, 90), "red").save(tmp_path / "mine.jpg")
+    page.locator(".st-key-reference input[type=file]").set_input_files(tmp_path / "mine.jpg")
+    expect(page.get_by_role("heading", name="Like your picture")).to_be_visible()
+    source = page.locator(".st-key-reference img").get_attribute("src") or ""
+    assert source.startswith("data:image/webp;base64,")
+    page.get_by_role("button", name="Remove the picture").click()
+    expect(page.get_by_role("heading", name="Pick something you almost like")).to_be_visible()
+
+
+def test_hostile_titles_and_values_run_nothing(open_shop: Shop, page: Page) -> None:
+    attack = (
+        "<img src=x onerror='window.hit=1'><script>window.hit=1</script>![i](http://127.0.0.1:9/i)"
+    )
+    fields = ProductFields(title=attack, category=attack[:90])
+    open_shop.attach(open_shop.add(attack, fields).id, b"no picture")
+    for path in ("", "catalogue"):
+        page.goto(f"{page.url.rstrip('/')}/{path}" if path else page.url)
+        expect(page.locator(".akin-card").first).to_be_visible()
+        assert page.evaluate("window.hit") is None
+        assert page.locator("img[src='x'], img[src*=':9/']").count() == 0
+    assert attack in titles(page)
+
+
+def test_a_manager_adds_edits_and_deletes(open_shop: Shop, page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (60, 90), "green").save(tmp_path / "SCARF-1.jpg")
+    (tmp_path / "list.csv").write_text("a,b\n")
+    page.get_by_role("link", name="Catalogue").click()
+    page.get_by_text("Add products", exact=True).click()
+    chooser = page.locator(".st-key-upload_files_single input[type=file]")
+    chooser.set_input_files([tmp_path / "SCARF-1.jpg", tmp_path / "list.csv"])
+    page.get_by_role("button", name="Add 2 files").click()
+    expect(page.get_by_text("Every picture can be found by search.")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the report").click()
+    assert "list.csv has no column sku" in download.value.path().read_text()
+
+    page.get_by_text("Products", exact=True).click()
+    page.locator("[class*=st-key-pick_browse] button").first.click()
+    page.get_by_label("Title").fill("A green scarf")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".akin-title").first).to_have_text("A green scarf")
+
+    page.locator("[class*=st-key-select_] label").first.click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete 1 product").click()
+    expect(page.locator(".akin-title").first).not_to_have_text("A green scarf")
+    assert len(open_shop.products) == 48
+
+
+def test_jobs_move_without_a_click(open_shop: Shop, page: Page) -> None:
+    job = add_job(open_shop, "embed", "running", done=10, total=200)
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.get_by_text("10 of 200")).to_be_visible()
+    job.done = 150
+    expect(page.get_by_text("150 of 200")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("cancelled")).to_be_visible()
+
+
+def test_the_page_comes_back_with_its_server(site: Site, shop: Shop, page: Page) -> None:
+    expect(page.get_by_role("heading", name="Akin is not answering just now")).to_be_visible()
+    with serve(shop, site.api_port):
+        expect(page.get_by_role("heading", name="Pick something you almost like")).to_be_visible()
+
+
+def test_an_empty_shop_fills_without_a_click(open_shop: Shop, page: Page) -> None:
+    products = dict(open_shop.products)
+    open_shop.products.clear()
+    page.reload()
+    expect(page.get_by_role("heading", name="The shelves are still empty")).to_be_visible()
+    open_shop.products.update(products)
+    expect(page.get_by_role("heading", name="Pick something you almost like")).to_be_visible()
+
+
+def test_a_phone_shows_two_columns_and_no_sideways_scrolling(open_shop: Shop, page: Page) -> None:
+    page.set_viewport_size({"width": 420, "height": 900})
+    try:
+        expect(page.locator(".akin-card").nth(1)).to_be_visible()
+        tops = page.locator(".akin-card").evaluate_all(
+            "cards => cards.slice(0, 3).map(card => card.getBoundingClientRect().top)"
+        )
+        assert tops[0] == tops[1] < tops[2]
+        width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        assert width <= 420
+    finally:
+        page.set_viewport_size({"width": 1400, "height": 900})

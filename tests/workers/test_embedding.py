@@ -1,0 +1,376 @@
+"""The embed job: after it the gallery holds what the catalogue holds, whatever happened before."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.catalogue.schemas import ProductUpdate
+from backend.catalogue.service import delete_products, ensure_embedded, update_product
+from backend.catalogue.tables import Blob, Removal
+from backend.database import Database
+from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from backend.encoding.decoding import decode_image
+from backend.gallery.port import Gallery
+from backend.jobs import lease
+from backend.jobs.lease import LeaseLost
+from backend.jobs.service import create
+from backend.jobs.tables import Job
+from backend.registry.tables import Embedding, GalleryRow
+from backend.runtime import Runtime
+from tests.backend.search.shop import write_tiny_backbone
+from tests.workers.workshop import (
+    activate,
+    import_files,
+    job_of,
+    photo,
+    products,
+    reasons,
+    run_embeds,
+)
+from workers.embedding import embed
+from workers.embedding_rows import anything_left, note_embedded
+from workers.execution import execute
+from workers.vectors import encode
+
+STAGES = {"read", "decode", "encode", "upsert", "sql", "total"}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small backbone of random weights."""
+    return write_tiny_backbone(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def backbone(tiny: Path) -> Backbone:
+    """Loaded once, since that takes longer than a test."""
+    return load_backbone(BackboneSpec(f"local-dir:{tiny}"), threads=1)
+
+
+@pytest.fixture
+def gallery(runtime: Runtime, backbone: Backbone) -> Gallery:
+    """The empty gallery of the tiny backbone, which is active."""
+    runtime._backbone = backbone
+    runtime.settings.embed_batch = 4
+    return runtime.galleries.open(activate(runtime).gallery_id)
+
+
+SOME = {"0.png": photo("red", "PNG"), "1.png": photo("blue", "PNG"), "2.png": b"no picture"}
+
+
+def photos(count: int) -> dict[str, bytes]:
+    return {f"dress/{n}.png": photo(f"rgb({n}, 90, 9)", "PNG") for n in range(count)}
+
+
+def ids(runtime: Runtime) -> list[str]:
+    return sorted(i.id for product in products(runtime).values() for i in product.images)
+
+
+def embeddings(runtime: Runtime) -> dict[str, tuple[int, str | None]]:
+    with runtime.database.read() as session:
+        rows = session.scalars(select(Embedding)).all()
+        return {row.image_id: (row.image_revision, row.error) for row in rows}
+
+
+def delete_all(session: Session, runtime: Runtime) -> None:
+    gone = [product.id for product in products(runtime).values()]
+    delete_products(session, runtime.queue, gone)
+
+
+def test_every_image_becomes_a_point_with_its_payload(runtime: Runtime, gallery: Gallery) -> None:
+    manifest = b"sku,image,category,price,currency,colour\nA,a.png,dress,19.90,EUR,red\n"
+    import_files(runtime, {"p.csv": manifest, "a.png": photo("red", "PNG"), **photos(9)})
+    (job,) = run_embeds(runtime)
+    assert (job.state, job.done, job.failed, job.total) == ("done", 10, 0, 10)
+    assert (job.result["embedded"], job.result["failed"]) == (10, 0)
+    assert job.result["seconds"].keys() == STAGES
+    assert 0 < job.result["encoder_busy"] <= 1
+    assert gallery.scroll(None, 100) == ids(runtime)
+    product = products(runtime)["A"]
+    (point,) = gallery.fetch([product.images[0].id]).values()
+    assert {key: point.payload[key] for key in ("product", "sku", "category", "split")} == {
+        "product": product.id,
+        "sku": "A",
+        "category": "dress",
+        "split": "train",
+    }
+    assert point.payload["attributes"] == {"colour": "red", "price": pytest.approx(19.9)}
+    assert gallery.indexed_attributes() == {"price": "float", "colour": "keyword"}
+    assert product.images[0].embedded
+
+
+def test_the_vector_is_what_the_backbone_gives(runtime: Runtime, gallery: Gallery) -> None:
+    import_files(runtime, {"a.png": photo("teal", "PNG")})
+    run_embeds(runtime)
+    backbone = runtime.backbone()
+    pixels = backbone.preprocessing.pixels(decode_image(photo("teal", "PNG")))
+    (expected,) = backbone.encode_images(pixels[None])
+    (point,) = gallery.fetch(ids(runtime)).values()
+    np.testing.assert_allclose(point.vector * point.norm, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_pictures_of_large_jpegs_are_drafted_without_changing_the_features(
+    runtime: Runtime, gallery: Gallery
+) -> None:
+    """A smooth picture of 1,600 pixels, decoded at an eighth, points the same way."""
+    from PIL import Image as Pillow
+
+    gradient = Pillow.linear_gradient("L").resize((1600, 1200), Pillow.Resampling.BICUBIC)
+    path = runtime.settings.home / "large.jpg"
+    Pillow.merge("RGB", [gradient, gradient.rotate(180), gradient]).save(path, quality=95)
+    data = path.read_bytes()
+    import_files(runtime, {"large.jpg": data})
+    run_embeds(runtime)
+    backbone = runtime.backbone()
+    (whole,) = backbone.encode_images(backbone.preprocessing.pixels(decode_image(data))[None])
+    (point,) = gallery.fetch(ids(runtime)).values()
+    assert float(point.vector @ whole / np.linalg.norm(whole)) > 0.999
+
+
+def test_doing_it_again_encodes_nothing(runtime: Runtime, gallery: Gallery) -> None:
+    import_files(runtime, photos(3))
+    run_embeds(runtime)
+    with runtime.database.write() as session:
+        ensure_embedded(session, runtime.queue)
+    (again,) = run_embeds(runtime)
+    assert (again.state, again.result["embedded"], again.result["encoder_busy"]) == ("done", 0, 0)
+
+
+def test_an_edit_replaces_the_payload_and_keeps_the_vector(
+    runtime: Runtime, gallery: Gallery
+) -> None:
+    import_files(runtime, photos(2))
+    run_embeds(runtime)
+    product = products(runtime)["1"]
+    image_id = product.images[0].id
+    before = gallery.fetch([image_id])[image_id]
+    change = ProductUpdate(split="test", attributes={"Fit": "slim"})
+    with runtime.database.write() as session:
+        update_product(session, runtime.queue, product.id, change)
+    (job,) = run_embeds(runtime)
+    assert (job.state, job.result["embedded"]) == ("done", 0)
+    after = gallery.fetch([image_id])[image_id]
+    assert (after.payload["split"], after.payload["attributes"]) == ("test", {"fit": "slim"})
+    np.testing.assert_array_equal(after.vector, before.vector)
+    assert embeddings(runtime)[image_id] == (2, None)
+
+
+def test_a_deletion_takes_points_blobs_and_renditions(runtime: Runtime, gallery: Gallery) -> None:
+    import_files(runtime, {"a.png": photo("red", "PNG"), "b.png": photo("blue", "PNG")})
+    import_files(runtime, {"c.png": photo("red", "PNG")})
+    run_embeds(runtime)
+    catalogue = products(runtime)
+    gone = [catalogue["a"].id, catalogue["b"].id]
+    with runtime.database.write() as session:
+        delete_products(session, runtime.queue, gone)
+    (job,) = run_embeds(runtime)
+    assert job.state == "done"
+    assert gallery.scroll(None, 10) == ids(runtime) == [catalogue["c"].images[0].id]
+    shared, only = (catalogue[sku].images[0].sha256 for sku in "ab")
+    assert runtime.blobs.exists(shared), "another product shows the same picture"
+    assert not runtime.blobs.exists(only)
+    assert runtime.blobs.read_rendition(only, "thumbnail") is None
+    with runtime.database.read() as session:
+        assert session.scalars(select(Blob.sha256)).all() == [shared]
+        assert session.scalars(select(Removal)).all() == []
+
+
+def test_an_image_deleted_between_encoding_and_noting_is_not_resurrected(
+    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decision 10: the deletion, and its removal of points, come before the upsert."""
+    import_files(runtime, photos(4))
+
+    def delete_first(session: Session, *rest) -> None:
+        delete_all(session, runtime)
+        session.query(Removal).delete()
+        note_embedded(session, *rest)
+
+    monkeypatch.setattr("workers.embedding.note_embedded", delete_first)
+    (job,) = run_embeds(runtime)
+    assert job.state == "done"
+    assert gallery.count() == 0
+    assert embeddings(runtime) == {}
+
+
+def test_an_edit_between_encoding_and_noting_is_caught_up_with(
+    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_files(runtime, photos(1))
+    (product,) = products(runtime).values()
+
+    def edit_first(session: Session, *rest) -> None:
+        update_product(session, runtime.queue, product.id, ProductUpdate(category="hat"))
+        note_embedded(session, *rest)
+
+    monkeypatch.setattr("workers.embedding.note_embedded", edit_first)
+    (job,) = run_embeds(runtime)
+    assert job.state == "done"
+    (point,) = gallery.fetch(ids(runtime)).values()
+    assert point.payload["category"] == "hat"
+
+
+def test_work_added_before_the_last_look_is_done_too(
+    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_files(runtime, photos(2))
+    looks = []
+
+    def add_before_the_first(session: Session, gallery_id: str) -> bool:
+        looks.append(1)
+        if len(looks) == 1:
+            (product, *_) = products(runtime).values()
+            update_product(session, runtime.queue, product.id, ProductUpdate(category="hat"))
+        return anything_left(session, gallery_id)
+
+    monkeypatch.setattr("workers.embedding.anything_left", add_before_the_first)
+    (job,) = run_embeds(runtime)
+    assert job.state == "done"
+    assert len(looks) > 1
+    assert "hat" in {one.payload["category"] for one in gallery.fetch(ids(runtime)).values()}
+
+
+def test_one_job_stays_for_a_whole_import(runtime: Runtime, gallery: Gallery) -> None:
+    import_files(runtime, photos(1))
+    with runtime.database.write() as session:
+        running = create(session, runtime.queue, kind="ingest", actor="test")
+        lease.claim(session, running.id, "another worker")
+        job_id = running.id
+    with ThreadPoolExecutor(1) as pool:
+        embedding = pool.submit(run_embeds, runtime)
+        while gallery.count() == 0:
+            time.sleep(0.01)
+        assert not embedding.done()
+        with runtime.database.write() as session:
+            lease.finish(session.get_one(Job, job_id), {})
+        (job,) = embedding.result(30)
+    assert job.state == "done"
+
+
+def test_an_image_that_cannot_be_encoded_is_one_line_and_not_tried_again(
+    runtime: Runtime, gallery: Gallery
+) -> None:
+    import_files(runtime, photos(6))
+    catalogue = products(runtime)
+    runtime.blobs.delete(catalogue["2"].images[0].sha256)
+    (job,) = run_embeds(runtime)
+    assert (job.state, job.done, job.failed) == ("done", 6, 1)
+    sentence = "The stored bytes of the image of 2 are gone: delete the image and send it again."
+    assert reasons(runtime, job) == {"2": sentence}
+    assert products(runtime)["2"].images[0].problem == sentence
+    assert gallery.count() == 5
+
+
+def test_features_that_are_no_direction_cost_only_their_own_image(
+    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tower that overflows on white pictures gives NaN for those."""
+    import torch
+
+    backbone = runtime.backbone()
+    features = backbone._image_features
+
+    def overflow(pixels, *rest, **options):
+        found = features(pixels, *rest, **options)
+        white = torch.from_numpy((pixels == 255).all(axis=(1, 2, 3)))
+        return torch.where(white[:, None], torch.nan, found)
+
+    monkeypatch.setattr(backbone, "_image_features", overflow)
+    white = {"white.png": photo("white", "PNG"), "also.bmp": photo("white", "BMP")}
+    import_files(runtime, {**photos(4), **white})
+    (job,) = run_embeds(runtime)
+    assert (job.state, job.done, job.failed) == ("done", 6, 2)
+    assert reasons(runtime, job)["white"] == (
+        "The backbone gives no usable features for the image of white: replace the picture, or "
+        "check the backbone's weights."
+    )
+    assert gallery.count() == 4
+
+
+def test_a_gallery_of_another_image_tower_is_left_alone(runtime: Runtime, gallery: Gallery) -> None:
+    import_files(runtime, photos(1))
+    with runtime.database.write() as session:
+        session.query(GalleryRow).one().fingerprint = "f" * 64
+    (job,) = run_embeds(runtime)
+    assert job.state == "failed"
+    assert job.error is not None
+    assert "was made by another image tower than that of local-dir:" in job.error
+    assert gallery.count() == 0
+
+
+def test_it_stops_between_batches_and_goes_on_later(
+    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_files(runtime, photos(20))
+    with runtime.database.read() as session:
+        job_id = session.scalars(select(Job.id).where(Job.kind == "embed")).one()
+    shutdown = threading.Event()
+
+    def stop_after_the_second(*args):
+        if gallery.count() >= 4:
+            shutdown.set()
+        return encode(*args)
+
+    monkeypatch.setattr("workers.embedding.encode", stop_after_the_second)
+    execute(runtime, "embed", embed, job_id, shutdown)
+    job = job_of(runtime, job_id)
+    assert job.state == "queued"
+    assert 4 <= job.done < 20
+    assert gallery.count() == job.done == len(embeddings(runtime))
+    (job,) = run_embeds(runtime)
+    assert (job.state, job.done, gallery.count()) == ("done", 20, 20)
+
+
+def test_points_written_by_a_worker_that_then_died_are_written_again(
+    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed process is tests/workers/test_ingesting.py's; here it ends after an upsert."""
+    import_files(runtime, photos(6))
+    with runtime.database.read() as session:
+        job_id = session.scalars(select(Job.id).where(Job.kind == "embed")).one()
+    with monkeypatch.context() as patched:
+        patched.setattr("workers.embedding.note_embedded", lose_the_lease)
+        execute(runtime, "embed", embed, job_id, threading.Event())
+    assert job_of(runtime, job_id).state in {"running", "queued"}
+    assert embeddings(runtime) == {}
+    assert gallery.count() > 0
+    with runtime.database.write() as session:
+        lease.reclaim_all(session)
+    (job,) = run_embeds(runtime)
+    assert (job.state, job.done) == ("done", 6)
+    assert gallery.scroll(None, 100) == ids(runtime) == sorted(embeddings(runtime))
+
+
+def lose_the_lease(*_: object) -> None:
+    raise LeaseLost
+
+
+@pytest.mark.services
+def test_the_whole_way_on_postgresql(
+    postgres_database: Database, runtime: Runtime, backbone: Backbone
+) -> None:
+    runtime = replace(runtime, database=postgres_database)
+    runtime._backbone = backbone
+    gallery = runtime.galleries.open(activate(runtime).gallery_id)
+    job = import_files(runtime, {"p.csv": b"sku,image,fit\nA,0.png,slim\n", **SOME})
+    assert (job.result["created"], job.result["refused"]) == (2, 1)
+    run_embeds(runtime)
+    assert gallery.scroll(None, 10) == ids(runtime)
+    catalogue = products(runtime)
+    with runtime.database.write() as session:
+        update_product(session, runtime.queue, catalogue["A"].id, ProductUpdate(split="test"))
+        delete_products(session, runtime.queue, [catalogue["1"].id])
+    (job,) = run_embeds(runtime)
+    assert job.state == "done"
+    (point,) = gallery.fetch(ids(runtime)).values()
+    assert (gallery.count(), point.payload["split"]) == (1, "test")
+    assert not runtime.blobs.exists(catalogue["1"].images[0].sha256)

@@ -1,0 +1,22 @@
+"""Akin's UI: `streamlit run ui/app.py`, with AKIN_URL naming the API."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import catalogue, jobs, search, theme
+
+st.set_page_config(
+    page_title="Akin: find it like this, but different",
+    page_icon=":material/join_inner:",
+    layout="wide",
+)
+theme.apply()
+st.navigation(
+    [
+        st.Page(search.page, title="Search", url_path="search", default=True),
+        st.Page(catalogue.page, title="Catalogue", url_path="catalogue"),
+        st.Page(jobs.page, title="Jobs", url_path="jobs"),
+    ],
+    position="top",
+).run()

@@ -1,0 +1,93 @@
+"""The one connection to Akin's API, and what the UI says when it fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from backend.client import AkinClient
+from backend.errors import AkinError, Unavailable
+from backend.registry.schemas import ModelInfo
+from ui.text import plain
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@st.cache_resource(show_spinner=False)
+def _connect(url: str) -> AkinClient:
+    return AkinClient(url)
+
+
+def client() -> AkinClient:
+    """The client of the API at AKIN_URL, shared by all visitors."""
+    return _connect(os.environ.get("AKIN_URL", "http://127.0.0.1:8000"))
+
+
+def picture_url(path: str) -> str:
+    """Where the visitor's browser finds a picture: AKIN_PUBLIC_URL, else beside this page."""
+    public = os.environ.get("AKIN_PUBLIC_URL") or public_origin(client().url, st.context.url)
+    return public.rstrip("/") + path
+
+
+def public_origin(api: str, page: str | None) -> str:
+    """The API's URL for a browser that shows the page at `page`.
+
+    A browser on another machine cannot reach a loopback address of this one: it asks the host
+    it has the page from, at the API's port. Any other URL stays as it is.
+    """
+    url = urlsplit(api)
+    host = urlsplit(page or "").hostname
+    if url.hostname not in _LOOPBACK or host is None or host in _LOOPBACK:
+        return api
+    name = f"[{host}]" if ":" in host else host
+    return url._replace(netloc=f"{name}:{url.port}" if url.port else name).geturl()
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def _model(url: str) -> ModelInfo:
+    return _connect(url).model()
+
+
+def model() -> ModelInfo:
+    """What answers today, asked again each minute."""
+    return _model(client().url)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns a failure of the API into a sentence on the page instead of a traceback."""
+    try:
+        yield
+    except Unavailable:
+        _waiting()
+    except AkinError as error:
+        st.error(plain(error.sentence), icon=":material/error:")
+
+
+def attempt(action: Callable[..., object], *arguments: object) -> None:
+    """Do something at a click; a failure is a passing notice, and the page stays as it is."""
+    try:
+        action(*arguments)
+    except AkinError as error:
+        st.toast(plain(error.sentence), icon=":material/error:")
+
+
+def _waiting() -> None:
+    """A calm page that goes away by itself once the server answers."""
+    with st.container(key="waiting", horizontal_alignment="center"):
+        st.html(
+            "<h2>Akin is not answering just now</h2>"
+            "<p>It may still be starting. This page tries again by itself.</p>"
+        )
+        st.caption(f"Asked at {plain(client().url)} · start it with `akin up`")
+    _try_again()
+
+
+@st.fragment(run_every=2)
+def _try_again() -> None:
+    if client().ready():
+        st.rerun()

@@ -1,0 +1,1 @@
+"""Wardrobe: a shop's catalogue of garments, drawn, titled, priced and captioned from a seed."""

@@ -1,0 +1,124 @@
+"""Families of one garment and five variants, and the triplets from the garment to each variant."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+
+from workers.datasets.wardrobe.attributes import CATEGORIES
+from workers.datasets.wardrobe.captions import relative, title
+from workers.datasets.wardrobe.garments import Garment, Role, random_garment, variants
+
+VARIANTS = 5
+FAMILY_SIZE = VARIANTS + 1
+CURRENCY = "EUR"
+
+# What one may ask for the plainest piece and for the dearest, in whole euros.
+_PRICES = {
+    "dress": (29, 149),
+    "hat": (9, 45),
+    "longsleeve": (15, 69),
+    "outwear": (49, 249),
+    "pants": (25, 119),
+    "shirt": (19, 89),
+    "shoes": (29, 189),
+    "shorts": (15, 59),
+    "skirt": (19, 89),
+    "t-shirt": (7, 39),
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One product of the shop: a look, the seed its picture is drawn with, and its price tag."""
+
+    sku: str
+    garment: Garment
+    seed: int
+    title: str
+    price: Decimal
+    currency: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class Family:
+    """A base garment first, then its variants; `changed[i]` is the attribute of `items[i + 1]`."""
+
+    items: tuple[Item, ...]
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """A reference, the target the words lead to, and the change said twice in different words."""
+
+    reference: Item
+    target: Item
+    caption: str
+    second_caption: str
+
+
+def families(role: Role, count: int, seed: int = 0) -> list[Family]:
+    """`count` families of one role, the same for the same seed; a longer list only adds to a
+    shorter one. No look occurs twice in it, nor in any family of another role."""
+    rng = Random(f"wardrobe families {role} {seed}")
+    seen: set[Garment] = set()
+    found: list[Family] = []
+    for _ in range(count):
+        # The category first: those with few values per attribute fail oftener, not come rarer.
+        category = rng.choice(CATEGORIES)
+        family = _family(role, category, rng, seen)
+        seen.update(item.garment for item in family.items)
+        found.append(family)
+    return found
+
+
+def triplets(source: list[Family], role: Role, seed: int = 0) -> list[Triplet]:
+    """From each family's base to each of its variants, told in the templates of `role`."""
+    rng = Random(f"wardrobe triplets {role} {seed}")
+    found: list[Triplet] = []
+    for family in source:
+        base = family.items[0]
+        for target in family.items[1:]:
+            first = relative(base.garment, target.garment, rng, role)
+            second = first
+            while second.lower().strip(".!?") == first.lower().strip(".!?"):
+                second = relative(base.garment, target.garment, rng, role)
+            found.append(Triplet(base, target, first, second))
+    return found
+
+
+def _family(role: Role, category: str, rng: Random, seen: set[Garment]) -> Family:
+    while True:
+        base = random_garment(rng, role, category)
+        others = variants(base, rng, VARIANTS, role)
+        looks = [base, *(look for look, _ in others)]
+        if len(looks) == FAMILY_SIZE and seen.isdisjoint(looks):
+            items = tuple(_item(look, role, rng) for look in looks)
+            return Family(items, tuple(attribute for _, attribute in others))
+
+
+def _item(garment: Garment, role: Role, rng: Random) -> Item:
+    low, high = _PRICES[garment.category]
+    euros = low + int((high - low) * rng.random() ** 2)
+    cents = rng.choice(("00", "50", "90", "95", "99"))
+    return Item(
+        sku=_sku(garment),
+        garment=garment,
+        seed=rng.randrange(2**31),
+        title=title(garment, rng),
+        price=Decimal(f"{euros}.{cents}"),
+        currency=CURRENCY,
+        role=role,
+    )
+
+
+def _sku(garment: Garment) -> str:
+    digest = hashlib.blake2b(garment.signature().encode(), digest_size=5).digest()
+    return f"{garment.category[:3].upper()}-{base64.b32encode(digest).decode()}".replace(
+        "T-S", "TEE"
+    )

@@ -1,0 +1,218 @@
+"""The embed job: brings one gallery into line with the catalogue.
+
+Rounds of three steps until nothing is left: the points of deleted images go, the payloads of
+edited products are replaced, and images the gallery lacks are encoded. Pictures are decoded by
+threads ahead of the encoder and stored by one behind it, so that it need not wait for either.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import cached_property, partial
+from itertools import islice
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend import clock
+from backend.catalogue.attributes import filterable_attributes
+from backend.database import after_commit
+from backend.encoding.backbone import Backbone
+from backend.errors import NotFound, SetupError
+from backend.gallery.port import Point
+from backend.jobs.tables import Job, JobItem
+from backend.registry.tables import GalleryRow
+from backend.stopwatch import Stopwatch
+from backend.telemetry import EMBEDDED_IMAGES
+from workers.app import task
+from workers.embedding_rows import (
+    Wanted,
+    anything_left,
+    count_missing,
+    forget_removals,
+    imported,
+    missing_images,
+    note_embedded,
+    note_payloads,
+    removals,
+    stale_images,
+)
+from workers.prefetching import Behind, ahead, decode_threads
+from workers.run import Run
+from workers.vectors import Encoded, decode, encode
+
+LINGER_SECONDS, LOOK_SECONDS = 2.0, 0.1
+ROUND = 2048  # images, after which deletions and edits have their turn
+ROWS = 256  # of deletions and edits in one transaction
+STAGES = ("read", "decode", "encode", "upsert", "sql")
+
+
+@task("embed")
+def embed(run: Run) -> dict[str, Any]:
+    """Bring the gallery that is the job's subject into line with the catalogue.
+
+    The result counts embedded and failed images and gives the seconds of each stage (summed over
+    threads for read and decode) and the share of the encoding time in which the encoder was busy.
+
+    Raises:
+        NotFound: if there is no such gallery.
+        SetupError: if it was made by another image tower than the one in use.
+    """
+    return _Embedding(run).work()
+
+
+class _Embedding:
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._gallery_id = run.subject or ""
+        self._gallery = run.runtime.galleries.open(self._gallery_id)
+        self._watch = Stopwatch()
+        self._encoding_seconds = 0.0  # from the first picture of a round to its last point
+        with run.read() as session:
+            job = session.get_one(Job, run.job_id)
+            self._done, self._failed = job.done, job.failed
+        self._before = self._done, self._failed
+
+    @cached_property
+    def _backbone(self) -> Backbone:
+        """Loaded only where there is something to encode."""
+        backbone = self._run.runtime.backbone()
+        with self._run.read() as session:
+            row = session.get(GalleryRow, self._gallery_id)
+        if row is None:
+            raise NotFound(f"There is no gallery {self._gallery_id}: it may have been dropped.")
+        if row.fingerprint != backbone.fingerprint:
+            raise SetupError(
+                f"Gallery {self._gallery_id} was made by another image tower than that of "
+                f"{backbone.spec.name}: set AKIN_BACKBONE back to the one it was made by."
+            )
+        return backbone
+
+    def work(self) -> dict[str, Any]:
+        while True:
+            self._remove()
+            self._refresh()
+            self._add()
+            self._linger()
+            result = self._result()
+            if self._run.finish(result, self._more_to_come):
+                return result
+
+    def _more_to_come(self, session: Session) -> bool:
+        return imported(session) is not None or anything_left(session, self._gallery_id)
+
+    def _linger(self) -> None:
+        """While an import runs, wait for what it brings: one embed job for all of it."""
+        until = clock.monotonic() + LINGER_SECONDS  # edits and deletions get their turn then
+        before = self._imported()
+        while before is not None and self._imported() == before and clock.monotonic() < until:
+            self._run.checkpoint()
+            time.sleep(LOOK_SECONDS)
+
+    def _imported(self) -> int | None:
+        with self._run.read() as session:
+            return imported(session)
+
+    def _remove(self) -> None:
+        store, blobs = self._run.runtime.galleries, self._run.runtime.blobs
+        while True:
+            with self._run.read() as session:
+                gone = removals(session, ROWS)
+            if not gone:
+                return
+            self._run.checkpoint()
+            for name in store.names():
+                store.open(name).delete(list(gone))
+            with self._run.write() as session:
+                self._run.progress(session, stage="removing")
+                forget_removals(session, blobs, gone)
+
+    def _refresh(self) -> None:
+        while True:
+            with self._run.read() as session:
+                stale = stale_images(session, self._gallery_id, ROWS)
+            if not stale:
+                return
+            self._run.checkpoint()
+            self._index_attributes()
+            self._gallery.set_payload({one.image_id: one.payload for one in stale})
+            with self._run.write() as session:
+                self._run.progress(session, stage="updating")
+                note_payloads(session, self._gallery_id, stale)
+
+    def _add(self) -> None:
+        with self._run.read() as session:
+            wanted = missing_images(session, self._gallery_id, ROUND)
+            if not wanted:
+                return
+            total = self._done + count_missing(session, self._gallery_id)
+        with self._run.write() as session:
+            self._run.progress(session, stage="embedding", total=total)
+        self._index_attributes()
+        backbone = self._backbone
+        begun = clock.monotonic()
+        self._encode_all(wanted, backbone)
+        self._encoding_seconds += clock.monotonic() - begun
+
+    def _index_attributes(self) -> None:
+        with self._run.read() as session:
+            attributes = filterable_attributes(session)
+        for slug, kind in attributes.items():
+            self._gallery.index_attribute(slug, kind)
+
+    def _encode_all(self, wanted: Sequence[Wanted], backbone: Backbone) -> None:
+        settings = self._run.runtime.settings
+        size = settings.embed_batch
+        with ThreadPoolExecutor(decode_threads(), "decode") as pool, Behind() as storing:
+            decode_one = partial(decode, self._run.runtime, backbone.preprocessing, self._watch)
+            with closing(ahead(pool, decode_one, wanted, depth=2 * size)) as decoded:
+                while batch := list(islice(decoded, size)):
+                    self._run.checkpoint()
+                    with self._watch.stage("encode"):
+                        encoded = encode(backbone, batch, settings.embed_threads)
+                    storing.submit(partial(self._store, encoded))
+
+    def _store(self, batch: Sequence[Encoded]) -> None:
+        points = [
+            Point(one.wanted.image_id, one.vector, one.wanted.payload)
+            for one in batch
+            if one.vector is not None
+        ]
+        if points:
+            with self._watch.stage("upsert"):
+                self._gallery.upsert(points)
+        with self._watch.stage("sql"), self._run.write() as session:
+            note_embedded(session, self._gallery_id, [(one.wanted, one.error) for one in batch])
+            self._report(session, [one for one in batch if one.error])
+            self._done += len(batch)
+            after_commit(session, partial(EMBEDDED_IMAGES.inc, len(points)))
+            self._run.progress(session, done=self._done, failed=self._failed)
+
+    def _report(self, session: Session, failures: Iterable[Encoded]) -> None:
+        for one in failures:
+            session.add(
+                JobItem(
+                    job_id=self._run.job_id,
+                    position=self._failed,
+                    name=one.wanted.sku,
+                    payload={"image_id": one.wanted.image_id},
+                    state="failed",
+                    outcome="refused",
+                    reason=one.error,
+                )
+            )
+            self._failed += 1
+
+    def _result(self) -> dict[str, Any]:
+        seconds = self._watch.seconds()
+        busy = seconds.get("encode", 0.0) / self._encoding_seconds if self._encoding_seconds else 0
+        failed = self._failed - self._before[1]
+        return {
+            "embedded": self._done - self._before[0] - failed,
+            "failed": failed,
+            "seconds": dict.fromkeys(STAGES, 0.0) | seconds,
+            "encoder_busy": round(busy, 3),
+        }

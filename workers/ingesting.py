@@ -1,0 +1,211 @@
+"""The ingest job: the files of an import become blobs, products and images.
+
+It plans first, all items in one transaction, and then works through them in batches: pictures are
+read, decoded and stored outside of any transaction, then one transaction writes the rows and what
+became of each item. So a job that is resumed goes on with the items that are still pending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from backend.catalogue.attributes import register_attributes
+from backend.catalogue.imports import files_of, release_staged
+from backend.catalogue.intake import take_file, take_row
+from backend.catalogue.schemas import ImportCreate, ProductFields
+from backend.catalogue.service import Outcome, ensure_embedded
+from backend.database import after_commit
+from backend.errors import AkinError, Conflict, InvalidInput
+from backend.jobs.tables import Job, JobItem
+from backend.stopwatch import Stopwatch
+from backend.telemetry import INGESTED_ITEMS
+from workers.app import task
+from workers.picture_intake import Intake, known_blobs, take_in
+from workers.planning import Item, ItemPlan, Plan, plan_import
+from workers.prefetching import decode_threads
+from workers.run import Run
+from workers.staged_files import StagedFiles
+
+OUTCOMES = ("created", "updated", "unchanged", "skipped", "refused")
+BATCH_ITEMS = 64
+BATCH_BYTES = 128 * 1024 * 1024
+ROWS_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A pending item."""
+
+    position: int
+    plan: ItemPlan
+
+
+@task("ingest")
+def ingest(run: Run) -> dict[str, Any]:
+    """Do an import; the result counts the outcomes and gives the seconds of each stage.
+
+    Raises:
+        Conflict: if its files are not kept any more.
+    """
+    watch = Stopwatch()
+    with StagedFiles(run.runtime.blobs) as staged:
+        with watch.stage("plan"):
+            _plan(run, staged)
+        # More threads than processors: half of a picture's time is waiting for the disk's flush.
+        with ThreadPoolExecutor(2 * decode_threads(), "pictures") as pool:
+            while batch := _next_batch(run):
+                run.checkpoint()
+                _do_batch(run, batch, staged, pool, watch)
+    while _release(run):
+        run.checkpoint()
+    return {**_outcomes(run), "seconds": watch.seconds()}
+
+
+def _plan(run: Run, staged: StagedFiles) -> None:
+    """Write down every item, unless that is done already."""
+    with run.read() as session:
+        if session.get_one(Job, run.job_id).total is not None:
+            return
+        files = files_of(session, run.job_id)
+    if not files:
+        raise Conflict("The files of this import are not kept any more: import them again.")
+    plan = plan_import(files, staged, ImportCreate.model_validate(run.parameters))
+    rows = [_row(run.job_id, position, item) for position, item in enumerate(plan.items)]
+    failed = sum(row["state"] == "failed" for row in rows)
+    with run.write() as session:
+        _type_attributes(session, plan)
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            session.execute(insert(JobItem), rows[start : start + ROWS_AT_ONCE])
+        run.progress(session, stage="importing", done=failed, failed=failed, total=len(rows))
+
+
+def _type_attributes(session: Session, plan: Plan) -> None:
+    for label, sample in plan.samples.items():
+        try:
+            register_attributes(session, {label: sample})
+        except InvalidInput:
+            continue  # the rows that have it are refused with this sentence
+
+
+def _row(job_id: str, position: int, item: Item) -> dict[str, Any]:
+    refused = item.plan is None
+    return {
+        "job_id": job_id,
+        "position": position,
+        "name": item.name,
+        "payload": item.plan.model_dump(mode="json", exclude_none=True) if item.plan else {},
+        "state": "failed" if refused else "pending",
+        "outcome": "refused" if refused else None,
+        "reason": item.refusal,
+    }
+
+
+def _next_batch(run: Run) -> list[Work]:
+    """The next pending items: as many as the bytes of their pictures allow, but at least one."""
+    pending = (JobItem.job_id == run.job_id, JobItem.state == "pending")
+    query = select(JobItem.position, JobItem.payload).where(*pending).order_by(JobItem.position)
+    with run.read() as session:
+        rows = session.execute(query.limit(BATCH_ITEMS)).all()
+    batch: list[Work] = []
+    size = 0
+    for position, payload in rows:
+        work = Work(position, ItemPlan.model_validate(payload))
+        size += sum(source.size for source in work.plan.pictures)
+        if batch and size > BATCH_BYTES:
+            break
+        batch.append(work)
+    return batch
+
+
+def _do_batch(
+    run: Run, batch: Sequence[Work], staged: StagedFiles, pool: Executor, watch: Stopwatch
+) -> None:
+    sources = [source for work in batch for source in work.plan.pictures]
+    with watch.stage("pictures"):
+        intake = take_in(run.runtime, sources, staged, pool)
+    with watch.stage("sql"):
+        _write(run, batch, intake)
+    blobs = run.runtime.blobs
+    with watch.stage("pictures"):
+        # A deletion that began before our commit may have taken bytes we found in place.
+        gone = {sha256 for sha256 in intake.fresh if not blobs.exists(sha256)}
+        lost = [source for source in sources if gone & intake.hashes([source])]
+        take_in(run.runtime, lost, staged, pool, again=True)
+
+
+def _write(run: Run, batch: Sequence[Work], intake: Intake) -> None:
+    """Rows and outcomes; items that rely on a blob deleted meanwhile stay pending."""
+    request = ImportCreate.model_validate(run.parameters)
+    with run.write() as session:
+        relied = {p.sha256 for p in intake.pictures.values()} - intake.fresh
+        vanished = relied - known_blobs(session, relied, hold=True).keys()
+        rows = [
+            _outcome_row(run.job_id, work, _take(session, work.plan, intake, request))
+            for work in batch
+            if not vanished & intake.hashes(work.plan.pictures)
+        ]
+        if rows:
+            session.execute(update(JobItem), rows)
+        job = session.get_one(Job, run.job_id)
+        failed = sum(row["state"] == "failed" for row in rows)
+        run.progress(session, done=job.done + len(rows), failed=job.failed + failed)
+        after_commit(session, partial(_count, [row["outcome"] for row in rows]))
+        if any(row["outcome"] in {"created", "updated"} for row in rows):
+            ensure_embedded(session, run.runtime.queue)
+
+
+def _count(outcomes: Iterable[str]) -> None:
+    for outcome in outcomes:
+        INGESTED_ITEMS.labels(outcome).inc()
+
+
+def _take(
+    session: Session, plan: ItemPlan, intake: Intake, request: ImportCreate
+) -> Outcome | AkinError:
+    try:
+        pictures = intake.of(plan.pictures)
+        with session.begin_nested():
+            if not plan.from_manifest:
+                return take_file(session, plan.sku, plan.fields, pictures[0])
+            defaults = ProductFields(category=request.category, split=request.split)
+            return take_row(
+                session,
+                plan.sku,
+                plan.fields,
+                pictures,
+                on_conflict=request.on_conflict,
+                defaults=defaults,
+            )
+    except AkinError as error:
+        return error
+
+
+def _outcome_row(job_id: str, work: Work, outcome: Outcome | AkinError) -> dict[str, Any]:
+    refused = isinstance(outcome, AkinError)
+    return {
+        "job_id": job_id,
+        "position": work.position,
+        "state": "failed" if refused else "done",
+        "outcome": "refused" if refused else outcome,
+        "reason": outcome.sentence if isinstance(outcome, AkinError) else None,
+    }
+
+
+def _release(run: Run) -> bool:
+    """Let go of staged files, those of this job too; whether there are more."""
+    with run.write() as session:
+        return release_staged(session, run.runtime.blobs, ending=run.job_id)
+
+
+def _outcomes(run: Run) -> dict[str, int]:
+    query = select(JobItem.outcome, func.count()).where(JobItem.job_id == run.job_id)
+    with run.read() as session:
+        found = session.execute(query.group_by(JobItem.outcome)).all()
+    return dict.fromkeys(OUTCOMES, 0) | {str(outcome): count for outcome, count in found}

@@ -1,0 +1,1 @@
+"""Ranking metrics: matrices in, figures out."""

@@ -1,0 +1,127 @@
+"""From the sources of an import to stored pictures: read, hashed, decoded in threads, kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.catalogue.intake import StoredPicture
+from backend.catalogue.renditions import ImageFacts, prepare_image, store_image
+from backend.catalogue.tables import Blob
+from backend.encoding.decoding import DecodeLimits
+from backend.errors import AkinError
+from backend.runtime import Runtime
+from workers.staged_files import FileSource, StagedFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What became of a batch's sources: stored pictures and refusals, by the source's name.
+
+    `fresh` were decoded and stored just now; the others had been known as blobs.
+    """
+
+    pictures: dict[str, StoredPicture]
+    refused: dict[str, AkinError]
+    fresh: frozenset[str]
+
+    def of(self, sources: Sequence[FileSource]) -> list[StoredPicture]:
+        """The pictures of these sources; raises the first refusal."""
+        for source in sources:
+            if source.name in self.refused:
+                raise self.refused[source.name]
+        return [self.pictures[source.name] for source in sources]
+
+    def hashes(self, sources: Iterable[FileSource]) -> set[str]:
+        """The SHA-256 of those of these sources that are stored pictures."""
+        names = [source.name for source in sources]
+        return {self.pictures[name].sha256 for name in names if name in self.pictures}
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A source with its bytes' hash; with the bytes, where the hash had to be taken from them."""
+
+    source: FileSource
+    sha256: str
+    data: bytes | None = None
+
+
+def take_in(
+    runtime: Runtime,
+    sources: Sequence[FileSource],
+    staged: StagedFiles,
+    pool: Executor,
+    *,
+    again: bool = False,
+) -> Intake:
+    """See that the bytes of every source are a picture in the blob store, or learn why not.
+
+    Bytes that are known as a blob are neither read nor decoded, unless `again`.
+    """
+    refused: dict[str, AkinError] = {}
+    read: dict[str, _Read] = {}
+    for source in sources:
+        try:
+            read[source.name] = _read(source, staged, runtime.limits)
+        except AkinError as error:
+            refused[source.name] = error
+    pictures = {} if again else _known(runtime, read)
+    new = {name: one for name, one in read.items() if name not in pictures}
+    stored = pool.map(lambda one: _store(runtime, one), new.values())
+    for name, made in zip(new, stored, strict=True):
+        if isinstance(made, StoredPicture):
+            pictures[name] = made
+        else:
+            refused[name] = made
+    fresh = frozenset(pictures[name].sha256 for name in new if name in pictures)
+    return Intake(pictures, refused, fresh)
+
+
+def known_blobs(
+    session: Session, sha256s: Collection[str], *, hold: bool = False
+) -> dict[str, ImageFacts]:
+    """The facts of those hashes that are stored blobs; with `hold` none goes before the commit."""
+    query = select(Blob).where(Blob.sha256.in_(sha256s))
+    if hold:
+        query = query.order_by(Blob.sha256).with_for_update(read=True)
+    return {
+        blob.sha256: ImageFacts(blob.size, blob.format, blob.width, blob.height)
+        for blob in session.scalars(query)
+    }
+
+
+def _known(runtime: Runtime, read: Mapping[str, _Read]) -> dict[str, StoredPicture]:
+    with runtime.database.read() as session:
+        known = known_blobs(session, {one.sha256 for one in read.values()})
+    return {
+        name: StoredPicture(one.sha256, known[one.sha256])
+        for name, one in read.items()
+        # A removal that was killed may have left the row of a blob whose file is gone.
+        if one.sha256 in known and runtime.blobs.exists(one.sha256)
+    }
+
+
+def _read(source: FileSource, staged: StagedFiles, limits: DecodeLimits) -> _Read:
+    """Files that were sent come with their hash; members of zips are read to learn theirs."""
+    if source.member is None:
+        return _Read(source, source.sha256)
+    data = staged.read(source, limits.max_bytes)
+    return _Read(source, hashlib.sha256(data).hexdigest(), data)
+
+
+def _store(runtime: Runtime, read: _Read) -> StoredPicture | AkinError:
+    try:
+        data = read.data
+        if data is None:
+            with StagedFiles(runtime.blobs) as staged:
+                data = staged.read(read.source, runtime.limits.max_bytes)
+        image = prepare_image(data, runtime.limits, name=read.source.name)
+        return StoredPicture(store_image(runtime.blobs, image), image.facts)
+    except AkinError as error:
+        return error

@@ -1,0 +1,203 @@
+"""From the files of an import to its items: zips opened, manifests read, folders understood."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from backend.catalogue.archives import Member
+from backend.catalogue.attributes import kind_of as attribute_kind
+from backend.catalogue.manifests import BadRow, Manifest, Row, parse_manifest
+from backend.catalogue.naming import fields_of, folder_of, kind_of
+from backend.catalogue.schemas import AttributeValue, FileClaim, ImportCreate, ProductFields
+from backend.errors import AkinError, TooLarge
+from workers.staged_files import FileSource, StagedFiles
+
+MAX_MANIFEST_BYTES = 100 * 1024 * 1024
+_WIDTH = {"bool": 0, "integer": 0, "float": 1, "keyword": 2}
+
+
+class ItemPlan(BaseModel):
+    """One product to be: what a job item's payload holds."""
+
+    sku: str
+    fields: ProductFields
+    pictures: list[FileSource]
+    from_manifest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the report to be; `plan` is None where `refusal` says why, in a sentence."""
+
+    name: str
+    plan: ItemPlan | None = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The items of an import in a fixed order, and for each attribute a value to type it by."""
+
+    items: list[Item]
+    samples: dict[str, AttributeValue]
+
+
+@dataclass(slots=True)
+class _Stock:
+    """What there is: `paths` are the pictures' places, without the names of zips."""
+
+    pictures: dict[str, FileSource] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
+    manifests: list[FileSource] = field(default_factory=list)
+    refused: list[Item] = field(default_factory=list)
+
+    def add(self, source: FileSource, path: str) -> None:
+        if kind_of(source.name) == "manifest":
+            self.manifests.append(source)
+            return
+        key = _key(source.name)
+        key = source.name if key in self.pictures else key
+        self.pictures[key], self.paths[key] = source, path
+
+
+def plan_import(files: Sequence[FileClaim], staged: StagedFiles, request: ImportCreate) -> Plan:
+    """Everything an import will do, from the names and hashes of its files.
+
+    Category and split of `request` are for pictures whose folders say nothing. A picture that a
+    manifest names is not an item of its own. What cannot be read is an item with its refusal.
+    """
+    stock = _take_stock(files, staged)
+    manifests = dict(_read_manifests(stock, staged))
+    items = [*stock.refused]
+    for name, manifest in manifests.items():
+        items += _row_items(name, manifest, stock.pictures)
+    named = set(_named_pictures(manifests.values()))
+    items += [
+        _file_item(source, stock.paths[key], request)
+        for key, source in stock.pictures.items()
+        if key not in named
+    ]
+    return Plan(items, _samples(row for m in manifests.values() for row in m.rows))
+
+
+def _take_stock(files: Sequence[FileClaim], staged: StagedFiles) -> _Stock:
+    stock = _Stock()
+    for file in files:
+        source = FileSource(name=file.name, sha256=file.sha256, size=file.size)
+        if kind_of(file.name) != "zip":
+            stock.add(source, file.name)
+            continue
+        try:
+            _expand(source, staged, stock)
+        except AkinError as error:
+            stock.refused.append(Item(source.name, refusal=error.sentence))
+    return stock
+
+
+def _expand(archive: FileSource, staged: StagedFiles, stock: _Stock) -> None:
+    used = False
+    for member in staged.members(archive):
+        name = f"{archive.name}/{member.name}"
+        kind = kind_of(name)
+        if member.refusal:
+            shown = name if name.isprintable() else ascii(name)
+            stock.refused.append(Item(shown[:1000], refusal=member.refusal))
+        elif kind in {"picture", "manifest"}:
+            stock.add(_inside(archive, member, name), _below(archive, member))
+        used = used or member.refusal is not None or kind in {"picture", "manifest"}
+    if not used:
+        refusal = f"{archive.name} holds no picture and no manifest: look into it."
+        stock.refused.append(Item(archive.name, refusal=refusal))
+
+
+def _inside(archive: FileSource, member: Member, name: str) -> FileSource:
+    return FileSource(
+        name=name,
+        sha256=archive.sha256,
+        size=member.size,
+        archive=archive.name,
+        member=member.index,
+    )
+
+
+def _below(archive: FileSource, member: Member) -> str:
+    """The member's place if the zip had been unpacked where it lies."""
+    return "/".join(part for part in (folder_of(archive.name), member.name) if part)
+
+
+def _read_manifests(stock: _Stock, staged: StagedFiles) -> Iterator[tuple[str, Manifest]]:
+    for source in stock.manifests:
+        try:
+            yield source.name, parse_manifest(_manifest_bytes(source, staged), source.name)
+        except AkinError as error:
+            stock.refused.append(Item(source.name, refusal=error.sentence))
+
+
+def _manifest_bytes(source: FileSource, staged: StagedFiles) -> bytes:
+    if source.size > MAX_MANIFEST_BYTES:
+        raise TooLarge(
+            f"{source.name} has {source.size:,} bytes, and {MAX_MANIFEST_BYTES:,} are allowed for "
+            "a manifest: split it."
+        )
+    return staged.read(source, MAX_MANIFEST_BYTES)
+
+
+def _row_items(name: str, manifest: Manifest, pictures: Mapping[str, FileSource]) -> Iterator[Item]:
+    for bad in manifest.refused:
+        yield Item(_row_name(name, bad.number, bad.sku), refusal=bad.sentence)
+    for row in manifest.rows:
+        shown = _row_name(name, row.number, row.sku)
+        missing = [image for image in row.images if _key(image) not in pictures]
+        if missing:
+            refusal = (
+                f"{name}, row {row.number}: the picture {missing[0]} did not come with the "
+                "manifest: put it where the row says, and import again."
+            )
+            yield Item(shown, refusal=refusal)
+            continue
+        sources = [pictures[_key(image)] for image in row.images]
+        plan = ItemPlan(sku=row.sku, fields=row.fields, pictures=sources, from_manifest=True)
+        yield Item(shown, plan)
+
+
+def _file_item(source: FileSource, path: str, request: ImportCreate) -> Item:
+    found = fields_of(path)
+    fields = ProductFields(
+        category=found.category or request.category, split=found.split or request.split
+    )
+    return Item(source.name[:1000], ItemPlan(sku=found.sku, fields=fields, pictures=[source]))
+
+
+def _row_name(manifest: str, number: int, sku: str) -> str:
+    shown = f"{manifest}, row {number}"
+    return f"{shown} ({sku})"[:1000] if sku else shown[:1000]
+
+
+def _named_pictures(manifests: Iterable[Manifest]) -> Iterator[str]:
+    """Also those of refused rows: a row's mistake must not make its pictures products."""
+    for manifest in manifests:
+        rows: list[Row | BadRow] = [*manifest.rows, *manifest.refused]
+        yield from (_key(image) for row in rows for image in row.images)
+
+
+def _samples(rows: Iterable[Row]) -> dict[str, AttributeValue]:
+    """For each attribute its widest value, so that a column of 10, 12 and S becomes words."""
+    samples: dict[str, AttributeValue] = {}
+    for row in rows:
+        for label, value in (row.fields.attributes or {}).items():
+            if label not in samples or _width(value) > _width(samples[label]):
+                samples[label] = value
+    return samples
+
+
+def _width(value: AttributeValue) -> int:
+    return _WIDTH[attribute_kind(value)]
+
+
+def _key(name: str) -> str:
+    """macOS sends decomposed file names; manifests are mostly written composed."""
+    return unicodedata.normalize("NFC", name)

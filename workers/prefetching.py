@@ -1,0 +1,68 @@
+"""Work done by threads ahead of the one that needs it, in order and within bounds."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Self, TypeVar
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+def decode_threads() -> int:
+    """How many threads decode pictures: Pillow lets go of the interpreter lock meanwhile."""
+    return min(16, max(2, os.cpu_count() or 2))
+
+
+def ahead(
+    pool: Executor, make: Callable[[Given], Made], items: Iterable[Given], depth: int
+) -> Generator[Made, None, None]:
+    """`make` of each item, in order; at most `depth` results are under way or waiting.
+
+    What is not begun when the consumer closes this is not begun at all.
+    """
+    waiting: deque[Future[Made]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) >= depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+class Behind:
+    """One thread that finishes work behind the one that hands it over, a piece at a time.
+
+    A piece that fails raises at the next `submit`, or at the end.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "behind")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._wait()
+        finally:
+            self._pool.shutdown()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Do `work` in the thread, once the piece before it is done."""
+        self._wait()
+        self._last = self._pool.submit(work)
+
+    def _wait(self) -> None:
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()

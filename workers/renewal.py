@@ -1,0 +1,64 @@
+"""Keeping a lease: a thread of its own renews it, whatever the task is busy with."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend import clock
+from backend.database import Database
+from backend.jobs.lease import LEASE_SECONDS, RENEW_SECONDS, LeaseLost, check, renew
+
+LOOK_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+class Renewal:
+    """While entered, renews a lease every 15 s and watches for its loss or a wish to cancel."""
+
+    def __init__(self, database: Database, job_id: str, token: int) -> None:
+        self._database = database
+        self._job_id = job_id
+        self._token = token
+        self._left = threading.Event()
+        self._renewed = clock.monotonic()
+        self._thread = threading.Thread(target=self._run, name=f"lease {job_id}", daemon=True)
+        self.lost = False
+        self.cancelling = False
+
+    def __enter__(self) -> Renewal:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self.lost and not self._left.wait(LOOK_SECONDS):
+            try:
+                self._look()
+            except LeaseLost:
+                self.lost = True
+            except SQLAlchemyError as error:
+                self._unreachable(error)
+
+    def _look(self) -> None:
+        if clock.monotonic() - self._renewed >= RENEW_SECONDS:
+            self._renew()
+        with self._database.read() as session:
+            self.cancelling = check(session, self._job_id, self._token).state == "cancelling"
+
+    def _renew(self) -> None:
+        begun = clock.monotonic()
+        with self._database.write() as session:
+            if not renew(session, self._job_id, self._token):
+                raise LeaseLost(self._job_id)
+        self._renewed = begun
+
+    def _unreachable(self, error: SQLAlchemyError) -> None:
+        log.warning("lease not renewed", job=self._job_id, error=str(error))
+        self.lost = clock.monotonic() - self._renewed >= LEASE_SECONDS

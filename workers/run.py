@@ -1,0 +1,130 @@
+"""What a task's body is given: one run of one job under its lease."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.jobs import lease, service
+from backend.jobs.lease import LeaseLost
+from backend.jobs.tables import Job
+from backend.runtime import Runtime
+from workers.renewal import Renewal
+
+
+class Stopped(Exception):
+    """The body ended early because it was asked to."""
+
+
+class Run:
+    """A claimed job in the hands of a worker; every write goes through it and under its token."""
+
+    def __init__(
+        self, runtime: Runtime, job: Job, renewal: Renewal, shutdown: threading.Event
+    ) -> None:
+        self.runtime = runtime
+        self.job_id = job.id
+        self.subject = job.subject
+        self.parameters: Mapping[str, Any] = dict(job.parameters)
+        self.ended = False
+        self._token = job.lease_token
+        self._renewal = renewal
+        self._shutdown = shutdown
+
+    @property
+    def stopping(self) -> bool:
+        """Whether to stop at the next batch: cancelled, shutting down, or the lease is lost."""
+        return self._renewal.cancelling or self._renewal.lost or self._shutdown.is_set()
+
+    def checkpoint(self) -> None:
+        """Stop here if asked to; call it between batches.
+
+        Raises:
+            Stopped: if the run is to stop.
+        """
+        if self.stopping:
+            raise Stopped(self.job_id)
+
+    def read(self) -> AbstractContextManager[Session]:
+        """A read transaction."""
+        return self.runtime.database.read()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A write transaction that is kept only while the lease is ours.
+
+        Raises:
+            LeaseLost: if another worker may have the job by now; nothing is kept.
+        """
+        with self._held(), self.runtime.database.write() as session:
+            job = lease.check(session, self.job_id, self._token)
+            self._renewal.cancelling = job.state == "cancelling"
+            yield session
+            session.flush()
+            lease.record(session, self.job_id, self._token, session.info.get("progress", {}))
+
+    def progress(
+        self,
+        session: Session,
+        *,
+        stage: str | None = None,
+        done: int | None = None,
+        failed: int | None = None,
+        total: int | None = None,
+    ) -> None:
+        """Say how far the job is, in whole numbers so far; kept with the write transaction."""
+        told = {"stage": stage, "done": done, "failed": failed, "total": total}
+        given = {name: value for name, value in told.items() if value is not None}
+        session.info.setdefault("progress", {}).update(given)
+
+    def finish(
+        self, result: dict[str, Any], unless: Callable[[Session], bool] | None = None
+    ) -> bool:
+        """End the job as done, unless there is still something to do; whether it ended.
+
+        `unless` is asked with the job's row locked, so work that is added at the same moment
+        is either seen by it, or finds the job finished and opens another.
+
+        Raises:
+            LeaseLost: if the lease is no longer ours.
+        """
+        with self._locked() as (session, job):
+            if unless is not None and unless(session):
+                return False
+            lease.finish(job, result)
+        self.ended = True
+        return True
+
+    def fail(self, error: str) -> None:
+        """End the job as failed, with the reason in one sentence."""
+        with self._locked() as (_, job):
+            lease.fail(job, error)
+
+    def release(self) -> None:
+        """Give the job back: to the queue, or cancelled if that was asked for."""
+        with self._locked() as (session, job):
+            lease.release(job)
+            if job.state == "queued":
+                service.wake(session, self.runtime.queue, job)
+
+    def lapse(self, error: str) -> None:
+        """Let the lease run out, so that the job is tried again in a minute."""
+        with self._locked() as (_, job):
+            lease.lapse(job, error)
+
+    @contextmanager
+    def _locked(self) -> Iterator[tuple[Session, Job]]:
+        with self._held(), self.runtime.database.write() as session:
+            yield session, lease.check(session, self.job_id, self._token, lock=True)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        try:
+            yield
+        except LeaseLost:
+            self._renewal.lost = True
+            raise

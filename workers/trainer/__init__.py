@@ -1,0 +1,1 @@
+"""What training recipes are made of: pictures, captions, losses, checkpoints, progress."""

@@ -1,0 +1,83 @@
+"""From stored bytes to features: the two steps that every image of a gallery goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.encoding.backbone import Backbone, BadFeatures
+from backend.encoding.decoding import decode_image
+from backend.encoding.preprocessing import Preprocessing
+from backend.errors import AkinError, NotFound, Unavailable
+from backend.gallery.port import Vector
+from backend.runtime import Runtime
+from backend.stopwatch import Stopwatch
+from workers.embedding_rows import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An image with its pixels (3, size, size), or why there are none, in a sentence."""
+
+    wanted: Wanted
+    pixels: NDArray[np.uint8] | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An image with its features (dim,), or why there are none."""
+
+    wanted: Wanted
+    vector: Vector | None
+    error: str | None = None
+
+
+def decode(
+    runtime: Runtime, preprocessing: Preprocessing, watch: Stopwatch, wanted: Wanted
+) -> Decoded:
+    """The pixels of an image, or its error; raises only if the blob store does not answer."""
+    name = f"the image of {wanted.sku}"
+    try:
+        with watch.stage("read"):
+            data = runtime.blobs.read(wanted.sha256)
+        with watch.stage("decode"):
+            draft = preprocessing.draft
+            image = decode_image(data, runtime.limits, draft=draft, name=name)
+            return Decoded(wanted, preprocessing.pixels(image))
+    except NotFound:
+        error = f"The stored bytes of {name} are gone: delete the image and send it again."
+        return Decoded(wanted, None, error)
+    except Unavailable:
+        raise
+    except AkinError as refusal:
+        return Decoded(wanted, None, refusal.sentence)
+
+
+def encode(backbone: Backbone, batch: Sequence[Decoded], threads: int) -> list[Encoded]:
+    """The features of those images that have pixels; one that has no usable ones gets an error."""
+    failed = [Encoded(one.wanted, None, one.error) for one in batch if one.pixels is None]
+    good = [one for one in batch if one.pixels is not None]
+    if not good:
+        return failed
+    try:
+        pixels = np.stack([one.pixels for one in good if one.pixels is not None])
+        features = backbone.encode_images(pixels, threads=threads)
+    except BadFeatures as error:
+        bad = [_bad(good[row].wanted) for row in error.rows]
+        rest = [one for row, one in enumerate(good) if row not in error.rows]
+        return failed + bad + encode(backbone, rest, threads)
+    pairs = zip(good, features, strict=True)
+    return failed + [Encoded(one.wanted, vector) for one, vector in pairs]
+
+
+def _bad(wanted: Wanted) -> Encoded:
+    return Encoded(
+        wanted,
+        None,
+        f"The backbone gives no usable features for the image of {wanted.sku}: replace the "
+        "picture, or check the backbone's weights.",
+    )
