@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 import uvicorn
 
@@ -148,5 +149,14 @@ def _greet(settings: Settings, ui: bool, seed: Seed | None) -> None:
                 seed(client, settings.home)
         except AkinError as error:
             err.print(f"The demo could not be filled: {error.sentence}", style="red", markup=False)
+    while ui and not _answers(f"http://{settings.host}:{settings.ui_port}/_stcore/health"):
+        time.sleep(0.1)
     address = f"http://{settings.host}:{settings.ui_port}" if ui else f"{settings.api_url}/docs"
     err.print(f"\n[bold]Akin is ready:[/bold] open {address}  (stop with Ctrl-C)")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).is_success
+    except httpx.TransportError:
+        return False
