@@ -125,7 +125,7 @@ class _Embedding:
                 return
             self._run.checkpoint()
             for name in store.names():
-                store.open(name).delete(list(gone))
+                store.open(name).delete([one.image_id for one in gone])
             with self._run.write() as session:
                 self._run.progress(session, stage="removing")
                 forget_removals(session, blobs, gone)

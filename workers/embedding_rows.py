@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,7 +16,7 @@ from backend.blobs import BlobStore
 from backend.catalogue.attributes import filterable_attributes
 from backend.catalogue.presenting import payload_of
 from backend.catalogue.tables import Blob, Image, Product, Removal
-from backend.catalogue.writing import insert_if_new
+from backend.database import Base
 from backend.gallery.port import Payload
 from backend.jobs.tables import Job
 from backend.registry.tables import Embedding
@@ -31,6 +33,14 @@ class Wanted:
     payload: Payload
 
 
+class Gone(NamedTuple):
+    """A removal as it was read."""
+
+    image_id: str
+    sha256: str
+    created_at: datetime
+
+
 def missing_images(session: Session, gallery_id: str, limit: int) -> list[Wanted]:
     """Images that the gallery neither holds nor has refused."""
     return _wanted(session, _images().where(_missing(gallery_id)).limit(limit))
@@ -42,10 +52,12 @@ def stale_images(session: Session, gallery_id: str, limit: int) -> list[Wanted]:
     return _wanted(session, query.limit(limit))
 
 
-def removals(session: Session, limit: int) -> dict[str, str]:
-    """Deleted images whose points, blobs and renditions may still be there: id -> SHA-256."""
-    rows = session.execute(select(Removal.image_id, Removal.sha256).limit(limit))
-    return {row.image_id: row.sha256 for row in rows}
+def removals(session: Session, limit: int) -> list[Gone]:
+    """Deleted images whose points, blobs and renditions may still be there."""
+    rows = session.execute(
+        select(Removal.image_id, Removal.sha256, Removal.created_at).limit(limit)
+    )
+    return [Gone(*row) for row in rows]
 
 
 def count_missing(session: Session, gallery_id: str) -> int:
@@ -95,12 +107,27 @@ def note_embedded(
         if one.image_id in present
     ]
     if rows:
-        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        session.execute(insert(Embedding).values(rows).on_conflict_do_nothing())
+        session.execute(_insert(session, Embedding).values(rows).on_conflict_do_nothing())
     for one, _ in errors:
         if one.image_id not in present:
-            gone = {"image_id": one.image_id, "sha256": one.sha256, "created_at": clock.now()}
-            insert_if_new(session, Removal, gone, ["image_id"])
+            _remove_again(session, one)
+
+
+def _remove_again(session: Session, gone: Wanted) -> None:
+    """A removal that is there is dated anew: a worker that has just deleted the point, and not
+    yet forgotten the removal, must not forget the point that was written meanwhile."""
+    values = {"image_id": gone.image_id, "sha256": gone.sha256, "created_at": clock.now()}
+    statement = _insert(session, Removal).values(values)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["image_id"], set_={"created_at": values["created_at"]}
+        )
+    )
+
+
+def _insert(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    return sqlite.insert(table) if on_sqlite else postgresql.insert(table)
 
 
 def note_payloads(session: Session, gallery_id: str, written: Sequence[Wanted]) -> None:
@@ -119,20 +146,22 @@ def note_payloads(session: Session, gallery_id: str, written: Sequence[Wanted]) 
         session.execute(update(Embedding), rows)
 
 
-def forget_removals(session: Session, blobs: BlobStore, gone: dict[str, str]) -> None:
-    """Delete the blobs no image refers to any more, and the removals.
+def forget_removals(session: Session, blobs: BlobStore, gone: Sequence[Gone]) -> None:
+    """Delete the blobs no image refers to any more, and the removals unless dated anew since.
 
     The files go inside the transaction, against the rule: an import that comes upon the same
     bytes at this moment must find either both the row and the file, or neither.
     """
-    hashes = sorted(set(gone.values()))
+    hashes = sorted({one.sha256 for one in gone})
     of_these = Blob.sha256.in_(hashes)
     # Two statements, since PostgreSQL looks for references as of a statement's beginning.
     session.execute(select(Blob.sha256).where(of_these).order_by(Blob.sha256).with_for_update())
     unused = of_these & ~exists().where(Image.sha256 == Blob.sha256)
     for sha256 in session.scalars(delete(Blob).where(unused).returning(Blob.sha256)).all():
         blobs.delete(sha256)
-    session.execute(delete(Removal).where(Removal.image_id.in_(gone)))
+    for one in gone:
+        as_read = (Removal.image_id == one.image_id, Removal.created_at == one.created_at)
+        session.execute(delete(Removal).where(*as_read))
 
 
 def _images() -> Select[Image, Product]:

@@ -37,7 +37,13 @@ from tests.workers.workshop import (
     run_embeds,
 )
 from workers.embedding import embed
-from workers.embedding_rows import anything_left, note_embedded
+from workers.embedding_rows import (
+    anything_left,
+    forget_removals,
+    missing_images,
+    note_embedded,
+    removals,
+)
 from workers.execution import execute
 from workers.vectors import encode
 
@@ -237,6 +243,29 @@ def test_work_added_before_the_last_look_is_done_too(
     assert job.state == "done"
     assert len(looks) > 1
     assert "hat" in {one.payload["category"] for one in gallery.fetch(ids(runtime)).values()}
+
+
+def test_a_point_written_between_removing_and_forgetting_is_removed_too(
+    runtime: Runtime, gallery: Gallery
+) -> None:
+    """What a second worker may do while this one has deleted the point and not yet said so."""
+    import_files(runtime, photos(1))
+    with runtime.database.read() as session:
+        (wanted,) = missing_images(session, gallery.name, 10)
+    run_embeds(runtime)
+    with runtime.database.write() as session:
+        delete_products(session, runtime.queue, [products(runtime)["0"].id])
+    with runtime.database.read() as session:
+        read = removals(session, 10)
+    with runtime.database.write() as session:
+        note_embedded(session, gallery.name, [(wanted, None)])
+    with runtime.database.write() as session:
+        forget_removals(session, runtime.blobs, read)
+    assert gallery.count() == 1
+    with runtime.database.read() as session:
+        assert [one.image_id for one in removals(session, 10)] == [wanted.image_id]
+    run_embeds(runtime)
+    assert gallery.count() == 0
 
 
 def test_one_job_stays_for_a_whole_import(runtime: Runtime, gallery: Gallery) -> None:
