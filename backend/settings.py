@@ -74,8 +74,16 @@ class Settings(BaseSettings):
     @property
     def api_url(self) -> str:
         """Where this installation's API answers on this machine."""
+        return self._url(self.port)
+
+    @property
+    def ui_url(self) -> str:
+        """Where this installation's UI answers on this machine."""
+        return self._url(self.ui_port)
+
+    def _url(self, port: int) -> str:
         host = self.host if self.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def check(self) -> None:
         """Refuse combinations that would lose data or open the door.

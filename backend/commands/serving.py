@@ -149,9 +149,9 @@ def _greet(settings: Settings, ui: bool, seed: Seed | None) -> None:
                 seed(client, settings.home)
         except AkinError as error:
             err.print(f"The demo could not be filled: {error.sentence}", style="red", markup=False)
-    while ui and not _answers(f"http://{settings.host}:{settings.ui_port}/_stcore/health"):
+    while ui and not _answers(f"{settings.ui_url}/_stcore/health"):
         time.sleep(0.1)
-    address = f"http://{settings.host}:{settings.ui_port}" if ui else f"{settings.api_url}/docs"
+    address = settings.ui_url if ui else f"{settings.api_url}/docs"
     err.print(f"\n[bold]Akin is ready:[/bold] open {address}  (stop with Ctrl-C)")
 
 

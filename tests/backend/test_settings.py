@@ -52,6 +52,7 @@ def test_an_open_address_needs_a_login_or_a_word(tmp_path, host):
 def test_the_api_url_of_an_open_address_is_this_machine(tmp_path):
     assert Settings(home=tmp_path, host="0.0.0.0").api_url == "http://127.0.0.1:8000"
     assert Settings(home=tmp_path, host="::1").api_url == "http://[::1]:8000"
+    assert Settings(home=tmp_path, host="::1").ui_url == "http://[::1]:8501"
 
 
 def test_an_in_memory_gallery_is_this_process_alone(tmp_path):

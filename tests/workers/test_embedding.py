@@ -2,94 +2,37 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from backend.catalogue.schemas import ProductUpdate
 from backend.catalogue.service import delete_products, ensure_embedded, update_product
 from backend.catalogue.tables import Blob, Removal
 from backend.database import Database
-from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from backend.encoding.backbone import Backbone
 from backend.encoding.decoding import decode_image
 from backend.gallery.port import Gallery
-from backend.jobs import lease
-from backend.jobs.lease import LeaseLost
-from backend.jobs.service import create
-from backend.jobs.tables import Job
-from backend.registry.tables import Embedding, GalleryRow
+from backend.registry.tables import GalleryRow
 from backend.runtime import Runtime
-from tests.backend.search.shop import write_tiny_backbone
 from tests.workers.workshop import (
     activate,
+    embeddings,
+    ids,
     import_files,
-    job_of,
     photo,
+    photos,
     products,
     reasons,
     run_embeds,
 )
-from workers.embedding import embed
-from workers.embedding_rows import (
-    anything_left,
-    forget_removals,
-    missing_images,
-    note_embedded,
-    removals,
-)
-from workers.execution import execute
-from workers.vectors import encode
 
 STAGES = {"read", "decode", "encode", "upsert", "sql", "total"}
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small backbone of random weights."""
-    return write_tiny_backbone(tmp_path_factory.mktemp("models") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def backbone(tiny: Path) -> Backbone:
-    """Loaded once, since that takes longer than a test."""
-    return load_backbone(BackboneSpec(f"local-dir:{tiny}"), threads=1)
-
-
-@pytest.fixture
-def gallery(runtime: Runtime, backbone: Backbone) -> Gallery:
-    """The empty gallery of the tiny backbone, which is active."""
-    runtime._backbone = backbone
-    runtime.settings.embed_batch = 4
-    return runtime.galleries.open(activate(runtime).gallery_id)
-
-
 SOME = {"0.png": photo("red", "PNG"), "1.png": photo("blue", "PNG"), "2.png": b"no picture"}
-
-
-def photos(count: int) -> dict[str, bytes]:
-    return {f"dress/{n}.png": photo(f"rgb({n}, 90, 9)", "PNG") for n in range(count)}
-
-
-def ids(runtime: Runtime) -> list[str]:
-    return sorted(i.id for product in products(runtime).values() for i in product.images)
-
-
-def embeddings(runtime: Runtime) -> dict[str, tuple[int, str | None]]:
-    with runtime.database.read() as session:
-        rows = session.scalars(select(Embedding)).all()
-        return {row.image_id: (row.image_revision, row.error) for row in rows}
-
-
-def delete_all(session: Session, runtime: Runtime) -> None:
-    gone = [product.id for product in products(runtime).values()]
-    delete_products(session, runtime.queue, gone)
 
 
 def test_every_image_becomes_a_point_with_its_payload(runtime: Runtime, gallery: Gallery) -> None:
@@ -190,101 +133,6 @@ def test_a_deletion_takes_points_blobs_and_renditions(runtime: Runtime, gallery:
         assert session.scalars(select(Removal)).all() == []
 
 
-def test_an_image_deleted_between_encoding_and_noting_is_not_resurrected(
-    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Decision 10: the deletion, and its removal of points, come before the upsert."""
-    import_files(runtime, photos(4))
-
-    def delete_first(session: Session, *rest) -> None:
-        delete_all(session, runtime)
-        session.query(Removal).delete()
-        note_embedded(session, *rest)
-
-    monkeypatch.setattr("workers.embedding.note_embedded", delete_first)
-    (job,) = run_embeds(runtime)
-    assert job.state == "done"
-    assert gallery.count() == 0
-    assert embeddings(runtime) == {}
-
-
-def test_an_edit_between_encoding_and_noting_is_caught_up_with(
-    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import_files(runtime, photos(1))
-    (product,) = products(runtime).values()
-
-    def edit_first(session: Session, *rest) -> None:
-        update_product(session, runtime.queue, product.id, ProductUpdate(category="hat"))
-        note_embedded(session, *rest)
-
-    monkeypatch.setattr("workers.embedding.note_embedded", edit_first)
-    (job,) = run_embeds(runtime)
-    assert job.state == "done"
-    (point,) = gallery.fetch(ids(runtime)).values()
-    assert point.payload["category"] == "hat"
-
-
-def test_work_added_before_the_last_look_is_done_too(
-    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import_files(runtime, photos(2))
-    looks = []
-
-    def add_before_the_first(session: Session, gallery_id: str) -> bool:
-        looks.append(1)
-        if len(looks) == 1:
-            (product, *_) = products(runtime).values()
-            update_product(session, runtime.queue, product.id, ProductUpdate(category="hat"))
-        return anything_left(session, gallery_id)
-
-    monkeypatch.setattr("workers.embedding.anything_left", add_before_the_first)
-    (job,) = run_embeds(runtime)
-    assert job.state == "done"
-    assert len(looks) > 1
-    assert "hat" in {one.payload["category"] for one in gallery.fetch(ids(runtime)).values()}
-
-
-def test_a_point_written_between_removing_and_forgetting_is_removed_too(
-    runtime: Runtime, gallery: Gallery
-) -> None:
-    """What a second worker may do while this one has deleted the point and not yet said so."""
-    import_files(runtime, photos(1))
-    with runtime.database.read() as session:
-        (wanted,) = missing_images(session, gallery.name, 10)
-    run_embeds(runtime)
-    with runtime.database.write() as session:
-        delete_products(session, runtime.queue, [products(runtime)["0"].id])
-    with runtime.database.read() as session:
-        read = removals(session, 10)
-    with runtime.database.write() as session:
-        note_embedded(session, gallery.name, [(wanted, None)])
-    with runtime.database.write() as session:
-        forget_removals(session, runtime.blobs, read)
-    assert gallery.count() == 1
-    with runtime.database.read() as session:
-        assert [one.image_id for one in removals(session, 10)] == [wanted.image_id]
-    run_embeds(runtime)
-    assert gallery.count() == 0
-
-
-def test_one_job_stays_for_a_whole_import(runtime: Runtime, gallery: Gallery) -> None:
-    import_files(runtime, photos(1))
-    with runtime.database.write() as session:
-        running = create(session, runtime.queue, kind="ingest", actor="test")
-        lease.claim(session, running.id, "another worker")
-        job_id = running.id
-    with ThreadPoolExecutor(1) as pool:
-        embedding = pool.submit(run_embeds, runtime)
-        while gallery.count() == 0:
-            time.sleep(0.01)
-        assert not embedding.done()
-        with runtime.database.write() as session:
-            lease.finish(session.get_one(Job, job_id), {})
-        (job,) = embedding.result(30)
-    assert job.state == "done"
-
-
 def test_an_image_that_cannot_be_encoded_is_one_line_and_not_tried_again(
     runtime: Runtime, gallery: Gallery
 ) -> None:
@@ -334,53 +182,6 @@ def test_a_gallery_of_another_image_tower_is_left_alone(runtime: Runtime, galler
     assert job.error is not None
     assert "was made by another image tower than that of local-dir:" in job.error
     assert gallery.count() == 0
-
-
-def test_it_stops_between_batches_and_goes_on_later(
-    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import_files(runtime, photos(20))
-    with runtime.database.read() as session:
-        job_id = session.scalars(select(Job.id).where(Job.kind == "embed")).one()
-    shutdown = threading.Event()
-
-    def stop_after_the_second(*args):
-        if gallery.count() >= 4:
-            shutdown.set()
-        return encode(*args)
-
-    monkeypatch.setattr("workers.embedding.encode", stop_after_the_second)
-    execute(runtime, "embed", embed, job_id, shutdown)
-    job = job_of(runtime, job_id)
-    assert job.state == "queued"
-    assert 4 <= job.done < 20
-    assert gallery.count() == job.done == len(embeddings(runtime))
-    (job,) = run_embeds(runtime)
-    assert (job.state, job.done, gallery.count()) == ("done", 20, 20)
-
-
-def test_points_written_by_a_worker_that_then_died_are_written_again(
-    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A killed process is tests/workers/test_ingesting.py's; here it ends after an upsert."""
-    import_files(runtime, photos(6))
-    with runtime.database.read() as session:
-        job_id = session.scalars(select(Job.id).where(Job.kind == "embed")).one()
-    with monkeypatch.context() as patched:
-        patched.setattr("workers.embedding.note_embedded", lose_the_lease)
-        execute(runtime, "embed", embed, job_id, threading.Event())
-    assert job_of(runtime, job_id).state in {"running", "queued"}
-    assert embeddings(runtime) == {}
-    assert gallery.count() > 0
-    with runtime.database.write() as session:
-        lease.reclaim_all(session)
-    (job,) = run_embeds(runtime)
-    assert (job.state, job.done) == ("done", 6)
-    assert gallery.scroll(None, 100) == ids(runtime) == sorted(embeddings(runtime))
-
-
-def lose_the_lease(*_: object) -> None:
-    raise LeaseLost
 
 
 @pytest.mark.services

@@ -11,15 +11,18 @@ from typing import Any
 
 from PIL import Image as Pillow
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from backend.catalogue import imports
 from backend.catalogue.presenting import to_schema
 from backend.catalogue.schemas import FileClaim, ImportCreate, ProductOut
+from backend.catalogue.service import delete_products
 from backend.catalogue.tables import Product
 from backend.jobs import service as jobs
 from backend.jobs.schemas import JobItemOut
 from backend.jobs.tables import Job
 from backend.registry.service import Active, ensure_active
+from backend.registry.tables import Embedding
 from backend.runtime import Runtime
 from workers.embedding import embed
 from workers.execution import execute
@@ -111,3 +114,22 @@ def products(runtime: Runtime) -> dict[str, ProductOut]:
     with runtime.database.read() as session:
         rows = session.scalars(select(Product).order_by(Product.sku)).all()
         return {product.sku: product for product in to_schema(session, rows)}
+
+
+def photos(count: int) -> dict[str, bytes]:
+    return {f"dress/{n}.png": photo(f"rgb({n}, 90, 9)", "PNG") for n in range(count)}
+
+
+def ids(runtime: Runtime) -> list[str]:
+    return sorted(i.id for product in products(runtime).values() for i in product.images)
+
+
+def embeddings(runtime: Runtime) -> dict[str, tuple[int, str | None]]:
+    with runtime.database.read() as session:
+        rows = session.scalars(select(Embedding)).all()
+        return {row.image_id: (row.image_revision, row.error) for row in rows}
+
+
+def delete_all(session: Session, runtime: Runtime) -> None:
+    gone = [product.id for product in products(runtime).values()]
+    delete_products(session, runtime.queue, gone)

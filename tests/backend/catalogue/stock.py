@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 from PIL import Image as Pillow
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -13,6 +14,8 @@ from backend.catalogue import service
 from backend.catalogue.renditions import ImageFacts
 from backend.catalogue.schemas import ProductCreate
 from backend.catalogue.tables import Image, Product
+from backend.database import Database
+from backend.jobs.tables import Job
 from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion
 
 FACTS = ImageFacts(size=1000, format="JPEG", width=30, height=40)
@@ -82,3 +85,28 @@ def embedded(session: Session, image: Image, gallery_id: str, error: str | None 
         )
     )
     session.flush()
+
+
+def revisions(database: Database) -> dict[str, int]:
+    with database.read() as session:
+        return dict(session.execute(select(Image.sha256, Image.revision)).all())
+
+
+def embed_jobs(database: Database) -> list[str | None]:
+    with database.read() as session:
+        return list(session.scalars(select(Job.subject).where(Job.kind == "embed")))
+
+
+def count(database: Database, table: type[Any]) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def stocked(database: Database) -> str:
+    """Two galleries and one product with two images; the product's id."""
+    with database.write() as session:
+        gallery(session, "gallery-a")
+        gallery(session, "gallery-b")
+        return product(
+            session, "TEE", 1, 2, price="19.90", currency="EUR", attributes={"Colour": "red"}
+        ).id
