@@ -11,7 +11,7 @@ NEEDED_GB := 8
 
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo up test test-slow test-browser lint format bench backbone pins migrations clean
+.PHONY: help install demo up test test-slow test-browser test-kills fuzz lint format bench backbone pins migrations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,12 @@ test-slow: install ## the tests that take minutes
 test-browser: install ## the tests in a real Chromium
 	$(BIN)/python -m pytest -m browser
 
+test-kills: install ## kill -9 thirty times in each profile, and see that nothing is lost
+	$(BIN)/python -m pytest tests/end_to_end/test_killed_often.py -m slow -s
+
+fuzz: install ## ten thousand mutated pictures, archives and manifests
+	$(BIN)/python -m pytest tests/fuzz -m slow -s
+
 lint: install ## ruff, mypy and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,9 +66,11 @@ bench: install ## measure, and write the tables in benchmarks/results
 backbone: install ## train the demo backbone anew, PHOTOS=folder to see photos too (45 minutes on two cores)
 	$(BIN)/python -m workers.recipes.backbone train --out runs/backbone $(if $(PHOTOS),--photos $(PHOTOS))
 
-pins: $(UV) ## resolve requirements.txt anew from pyproject.toml
-	$(UV) pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
-		--no-header --generate-hashes --group dev pyproject.toml -o requirements.txt
+PIN := pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --generate-hashes
+
+pins: $(UV) ## resolve requirements.txt anew from pyproject.toml, and the part of it that images need
+	$(UV) $(PIN) --group dev pyproject.toml -o requirements.txt
+	$(UV) $(PIN) --constraints requirements.txt pyproject.toml -o requirements-image.txt
 
 $(UV):
 	$(PYTHON) -m venv $(VENV)

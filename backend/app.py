@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -24,6 +24,8 @@ from backend.search.service import SearchService
 from workers.app import start_in_process
 
 log = structlog.get_logger()
+
+Tell = Callable[[str], None]
 
 DESCRIPTION = """
 Composed image retrieval for product catalogues: a picture and a sentence find products.
@@ -50,9 +52,9 @@ def create_app(runtime: Runtime) -> FastAPI:
 
 
 @contextmanager
-def running(app: FastAPI, runtime: Runtime) -> Iterator[None]:
+def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iterator[None]:
     """Migrate, load the model, optimise its gallery, warm up, start the embedded worker; all of it
-    back at the end.
+    back at the end. What takes minutes is told to `tell` in a sentence.
 
     Raises:
         SetupError: for tables of another version, a backbone that cannot be loaded, or another
@@ -71,7 +73,7 @@ def running(app: FastAPI, runtime: Runtime) -> Iterator[None]:
         if runtime.settings.embedded:
             reclaim_all(session)
         active = ensure_active(session, runtime, backbone)
-    _optimise(runtime, active.gallery_id)
+    _optimise(runtime, active.gallery_id, tell)
     search = SearchService(runtime, backbone, active)
     search.warm_up()
     worker = start_in_process(runtime) if runtime.settings.embedded else None
@@ -86,12 +88,17 @@ def running(app: FastAPI, runtime: Runtime) -> Iterator[None]:
         search.close()
 
 
-def _optimise(runtime: Runtime, gallery_id: str) -> None:
+def _optimise(runtime: Runtime, gallery_id: str, tell: Tell) -> None:
     """Before the gallery is searched, because it is closed meanwhile; a small one stays as it is.
 
     A failure is only logged: what is not optimised is searched exactly, slower.
     """
+
+    def begun(points: int) -> None:
+        log.info("optimising the gallery", gallery=gallery_id, points=points)
+        tell(f"Optimising the gallery of {points:,} pictures for search: this can take minutes.")
+
     try:
-        runtime.galleries.open(gallery_id).optimise()
+        runtime.galleries.open(gallery_id).optimise(begun)
     except Unavailable as error:
         log.warning("the gallery is not optimised", gallery=gallery_id, error=error.sentence)

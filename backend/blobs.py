@@ -6,22 +6,30 @@ then renamed, so a reader sees a whole file or none, whenever a process dies.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO, Literal, cast
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from backend import disk_space
+from backend.blob_files import StoredFile, stored_files
+from backend.disk_space import check_room
 from backend.errors import InvalidInput, NotFound, SetupError, TooLarge
 
+Area = Literal["originals", "thumbnails", "previews", "damaged", "staged", "aside"]
+"""The folders of a blob store. Files are named after their SHA-256, those in `aside` at random."""
 RenditionKind = Literal["thumbnail", "preview"]
 RENDITION_KINDS: tuple[RenditionKind, ...] = ("thumbnail", "preview")
 
+_FOLDERS: dict[RenditionKind, Area] = {"thumbnail": "thumbnails", "preview": "previews"}
+_FLAT: frozenset[Area] = frozenset({"staged", "aside"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,9 +53,8 @@ class BlobStore:
     def put(self, data: bytes) -> str:
         """Keep `data` and return its SHA-256; bytes that are there already are not written."""
         sha256 = hashlib.sha256(data).hexdigest()
-        path = self._blob(sha256)
-        if not self._files.exists(path):
-            self._write(path, [data])
+        if self.size(sha256) != len(data):  # of another size is what a failing disk left of it
+            self._write(self._blob(sha256), [data])
         return sha256
 
     def read(self, sha256: str) -> bytes:
@@ -61,15 +68,56 @@ class BlobStore:
         """Whether the blob is there."""
         return bool(self._files.exists(self._blob(sha256)))
 
+    def size(self, sha256: str) -> int | None:
+        """The bytes of a blob, counted; None where it is not there."""
+        try:
+            return int(self._files.size(self._blob(sha256)))
+        except FileNotFoundError:
+            return None
+
+    def is_intact(self, sha256: str) -> bool:
+        """Whether the blob is there and its bytes are those it is named after; reads them all."""
+        digest = hashlib.sha256()
+        try:
+            with self._files.open(self._blob(sha256), "rb") as file:
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.EIO}:  # gone, or on a part of a disk that failed
+                return False
+            raise
+        return digest.hexdigest() == sha256
+
     def delete(self, sha256: str) -> None:
         """Remove a blob and its renditions; one that is not there is ignored."""
         for kind in RENDITION_KINDS:
             self._remove(self._rendition(sha256, kind))
+        self._remove(self._path("damaged", sha256))
         self._remove(self._blob(sha256))
 
+    def set_apart(self, sha256: str) -> None:
+        """Keep a damaged blob out of the way of good bytes: it may be the last copy there is."""
+        with suppress(FileNotFoundError):
+            self._rename(self._blob(sha256), self._path("damaged", sha256))
+
+    def files(self, area: Area) -> Iterator[StoredFile]:
+        """The files of an area in the order of their names, as they are listed one by one."""
+        return stored_files(self._files, f"{self._root}/{area}", nested=area not in _FLAT)
+
+    def holds(self, area: Area, name: str) -> bool:
+        """Whether a file that was listed in an area is still there."""
+        return bool(self._files.exists(self._path(area, name)))
+
+    def discard(self, area: Area, name: str) -> None:
+        """Remove one file of an area, by the name it was listed with; gone already is ignored."""
+        self._remove(self._path(area, name))
+
     def put_rendition(self, sha256: str, kind: RenditionKind, data: bytes) -> None:
-        """Keep a smaller form of a blob; it can be made again from the blob at any time."""
-        self._write(self._rendition(sha256, kind), [data])
+        """Keep a smaller form of a blob; it can be made again from the blob at any time.
+
+        So it is not flushed: after a power cut it may be empty or damaged.
+        """
+        self._write(self._rendition(sha256, kind), [data], flush=False)
 
     def read_rendition(self, sha256: str, kind: RenditionKind) -> bytes | None:
         """A smaller form of a blob, or None where it has not been made."""
@@ -107,10 +155,10 @@ class BlobStore:
         self._remove(self._stage(sha256))
 
     def _blob(self, sha256: str) -> str:
-        return f"{self._root}/originals/{_checked(sha256)[:2]}/{sha256}"
+        return self._path("originals", _checked(sha256))
 
     def _rendition(self, sha256: str, kind: RenditionKind) -> str:
-        return f"{self._root}/{kind}s/{_checked(sha256)[:2]}/{sha256}.webp"
+        return self._path(_FOLDERS[kind], f"{_checked(sha256)}.webp")
 
     def clear_aside(self) -> None:
         """Remove what a killed process left half written; only where no other process writes."""
@@ -118,7 +166,11 @@ class BlobStore:
             self._files.rm(f"{self._root}/aside", recursive=True)
 
     def _stage(self, sha256: str) -> str:
-        return f"{self._root}/staged/{_checked(sha256)}"
+        return self._path("staged", _checked(sha256))
+
+    def _path(self, area: Area, name: str) -> str:
+        folder = "" if area in _FLAT else f"{name[:2]}/"
+        return f"{self._root}/{area}/{folder}{name}"
 
     def _read(self, path: str) -> bytes | None:
         try:
@@ -130,37 +182,47 @@ class BlobStore:
         with suppress(FileNotFoundError):
             self._files.rm_file(path)
 
-    def _write(self, path: str, chunks: Iterable[bytes], *, expected: str | None = None) -> None:
+    def _write(
+        self,
+        path: str,
+        chunks: Iterable[bytes],
+        *,
+        expected: str | None = None,
+        flush: bool = True,
+    ) -> None:
         """Write aside, compare with the `expected` SHA-256 if there is one, then rename."""
         aside = f"{self._root}/aside/{uuid.uuid4().hex}"
         self._files.makedirs(_folder(aside), exist_ok=True)
         try:
-            digest = self._write_through(aside, chunks)
+            digest = self._write_through(aside, chunks, flush=flush)
             if expected not in (None, digest):
                 raise InvalidInput(
                     f"The bytes sent as {expected} have the SHA-256 {digest}: send the file again."
                 )
-            self._rename(aside, path)
+            self._rename(aside, path, flush=flush)
         finally:
             self._remove(aside)
 
-    def _write_through(self, path: str, chunks: Iterable[bytes]) -> str:
+    def _write_through(self, path: str, chunks: Iterable[bytes], *, flush: bool) -> str:
         digest = hashlib.sha256()
         with self._files.open(path, "wb") as file:
             for chunk in chunks:
+                if self._is_local:
+                    check_room(self._root, disk_space.FILES_RESERVE)
                 digest.update(chunk)
                 file.write(chunk)
-            if self._is_local:
+            if self._is_local and flush:
                 _flush_to_disk(file)
         return digest.hexdigest()
 
-    def _rename(self, source: str, target: str) -> None:
+    def _rename(self, source: str, target: str, *, flush: bool = True) -> None:
         self._files.makedirs(_folder(target), exist_ok=True)
         if not self._is_local:
             self._files.mv(source, target)
             return
         os.replace(source, target)  # noqa: PTH105 - fsspec's paths are text
-        _flush_folder(_folder(target))
+        if flush:
+            _flush_folder(_folder(target))
 
 
 class _Count:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
+from backend.agreement import Agreement, Step
 from backend.catalogue.schemas import ImportCreate
 from backend.catalogue.sources import collect
 from backend.client import AkinClient
-from backend.commands import importing, jobs, maintenance, searching, serving
+from backend.commands import exporting, importing, jobs, maintenance, searching, sending, serving
 from backend.commands.terminal import AsJson, err, out, print_json, progress
 from backend.errors import AkinError
-from workers.datasets.wardrobe.dataset import Summary, write_dataset
+from backend.jobs.schemas import ReconcileRequest
+from workers.datasets.wardrobe.dataset import Stage, Summary, write_dataset
+
+if TYPE_CHECKING:
+    from backend.runtime import Runtime
 
 DEMO_ITEMS = 1500
 DEMO_SEED = 7
@@ -37,23 +42,36 @@ def seed_demo(client: AkinClient, home: Path) -> None:
     folder = home / "wardrobe"
     with progress() as bars:
         if not folder.exists():
-            _draw(folder, DEMO_ITEMS, DEMO_SEED, bars)
+            _draw(folder, DEMO_ITEMS, DEMO_SEED, DEMO_PIXELS, bars)
         sources = collect([folder / "products.csv"])
-        job = importing.send(client, sources, ImportCreate(), bars)
-        importing.watch(client, job.id, bars, "Importing")
-        importing.watch_embedding(client, bars)
+        job = sending.send(client, sources, ImportCreate(), bars)
+        sending.watch(client, job.id, bars, "Importing")
+        sending.watch_embedding(client, bars)
 
 
-def _draw(folder: Path, items: int, seed: int, bars: Progress) -> Summary:
-    bar = bars.add_task("Drawing the wardrobe", total=items, visible=False)
-    return write_dataset(
-        folder,
-        items,
-        seed,
-        size=DEMO_PIXELS,
-        processes=os.cpu_count() or 1,
-        progress=lambda done, total: bars.update(bar, completed=done, total=total, visible=True),
-    )
+def _draw(folder: Path, items: int, seed: int, size: int, bars: Progress) -> Summary:
+    stages: dict[Stage, TaskID] = {
+        "looks": bars.add_task("Thinking up the looks", total=items, visible=False),
+        "pictures": bars.add_task("Drawing the wardrobe", total=items, visible=False),
+    }
+
+    def report(stage: Stage, done: int, total: int) -> None:
+        bars.update(stages[stage], completed=done, total=total, visible=True)
+
+    processes = os.cpu_count() or 1
+    return write_dataset(folder, items, seed, size=size, processes=processes, progress=report)
+
+
+def reconcile_here(
+    runtime: Runtime, request: ReconcileRequest, alone: bool, step: Step
+) -> Agreement:
+    """Compare the parts in this process, and mend them if that is asked for."""
+    from workers.reconciliation.reconcile import reconcile
+    from workers.reconciliation.rounds import Directly
+
+    work = Directly(runtime, step)
+    ledger = reconcile(runtime, work, mend=request.mend, deep=request.deep, alone=alone)
+    return Agreement(ledger.result(), tuple(line.sentence for line in ledger.lines()))
 
 
 @datasets.command()
@@ -61,11 +79,12 @@ def wardrobe(
     folder: Annotated[Path, typer.Option("--out", help="A new or empty folder.")],
     items: Annotated[int, typer.Option(min=6, help="How many products, in families of six.")] = 300,
     seed: Annotated[int, typer.Option(help="The same seed draws the same catalogue.")] = 0,
+    size: Annotated[int, typer.Option(min=32, help="Pixels of a picture's side.")] = DEMO_PIXELS,
     as_json: AsJson = False,
 ) -> None:
     """Draw the demo catalogue: pictures, products.csv, and triplets in FashionIQ's format."""
     with progress() as bars:
-        summary = _draw(folder, items, seed, bars)
+        summary = _draw(folder, items, seed, size, bars)
     if as_json:
         print_json({"folder": str(folder), "items": summary.items, "triplets": summary.triplets})
     else:
@@ -77,8 +96,8 @@ app.command()(importing.ingest)
 app.command()(searching.search)
 app.add_typer(jobs.app, name="jobs")
 app.command()(searching.compose)
-app.command()(importing.export)
-app.command()(maintenance.doctor)
+app.command()(exporting.export)
+app.command()(maintenance.doctor_command(reconcile_here))
 app.command()(maintenance.reset)
 app.add_typer(datasets, name="dataset")
 
@@ -88,10 +107,18 @@ def main() -> None:
     try:
         app()
     except AkinError as error:
-        err.print(error.sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+        _tell(error.sentence)
+        sys.exit(1)
+    except OSError as error:
+        name, reason = error.filename or "A file", (error.strerror or str(error)).lower()
+        _tell(f"{name} could not be read or written ({reason}): look at its disk and permissions.")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _tell(sentence: str) -> None:
+    err.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

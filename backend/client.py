@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -10,10 +12,12 @@ from typing import Any, Self, TypeVar
 import httpx
 from pydantic import BaseModel
 
+from backend.catalogue.preview_schemas import ManifestPreview, PicturePreview, PreviewRequest
 from backend.catalogue.schemas import (
     BulkEdit,
     BulkResult,
     CatalogueSummary,
+    ExportSize,
     Facet,
     FileClaim,
     FileClaims,
@@ -21,10 +25,11 @@ from backend.catalogue.schemas import (
     ImportCreate,
     ProductCreate,
     ProductOut,
+    ProductSort,
     ProductUpdate,
 )
 from backend.errors import AkinError, Unavailable
-from backend.jobs.schemas import JobItemOut, JobOut
+from backend.jobs.schemas import JobItemOut, JobOut, ReconcileRequest
 from backend.paging import Page
 from backend.registry.schemas import ModelInfo
 from backend.search.schemas import SearchRequest, SearchResponse
@@ -76,11 +81,15 @@ class AkinClient:
         text: str = "",
         cursor: str | None = None,
         limit: int = 50,
+        sort: ProductSort = "newest",
+        offset: int | None = None,
     ) -> Page[ProductOut]:
-        """One page of products, newest first."""
-        query: dict[str, Any] = {"filters": list(filters), "q": text, "limit": limit}
+        """One page of products: by cursor newest first, or in any order from `offset` on."""
+        query: dict[str, Any] = {"filters": list(filters), "q": text, "limit": limit, "sort": sort}
         if cursor:
             query["cursor"] = cursor
+        if offset is not None:
+            query["offset"] = offset
         return Page[ProductOut].model_validate(self._send("GET", "/v1/products", params=query))
 
     def product(self, product_id: str) -> ProductOut:
@@ -130,10 +139,18 @@ class AkinClient:
         """How full the catalogue is."""
         return self._get(CatalogueSummary, "/v1/catalogue")
 
-    def export_products(self) -> Iterator[str]:
-        """The catalogue as JSON lines, streamed."""
-        with self._stream("/v1/catalogue/export.jsonl") as answer:
-            yield from answer.iter_lines()
+    def export_products(self, filters: Sequence[str] = ()) -> Iterator[str]:
+        """The catalogue as JSON lines, streamed; what an import needs to know comes first."""
+        yield from self._lines("/v1/catalogue/export.jsonl", filters=list(filters))
+
+    def export_zip(self, filters: Sequence[str] = ()) -> Iterator[bytes]:
+        """The catalogue with its images as a zip, streamed."""
+        yield from self._chunks("/v1/catalogue/export.zip", filters=list(filters))
+
+    def export_size(self, filters: Sequence[str] = ()) -> ExportSize:
+        """How large an export would be."""
+        answer = self._send("GET", "/v1/catalogue/export", params={"filters": list(filters)})
+        return ExportSize.model_validate(answer)
 
     def blob(self, sha256: str) -> bytes:
         """The original bytes of an image."""
@@ -149,14 +166,49 @@ class AkinClient:
         """Begin an import: a job that collects files."""
         return self._post(JobOut, "/v1/imports", request)
 
+    def preview_manifest(
+        self, name: str, content: bytes | Path, request: PreviewRequest
+    ) -> ManifestPreview:
+        """What an import would make of a manifest; nothing is kept."""
+        fields = {"request": request.model_copy(update={"name": name}).model_dump_json()}
+        with BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
+            answer = self._send(
+                "POST", "/v1/imports/preview", data=fields, files={"manifest": ("manifest", file)}
+            )
+        return ManifestPreview.model_validate(answer)
+
+    def preview_pictures(self, names: Sequence[str]) -> list[PicturePreview]:
+        """The products that pictures would become, told by their names; at most a hundred."""
+        body = {"names": list(names)}
+        answer = self._send("POST", "/v1/imports/preview/pictures", json=body)
+        return [PicturePreview.model_validate(one) for one in answer]
+
+    def imported_products(
+        self, job_id: str, *, cursor: str | None = None, limit: int = 50, offset: int = 0
+    ) -> Page[ProductOut]:
+        """One page of the products that an import made or changed."""
+        query: dict[str, Any] = {"limit": limit, "offset": offset}
+        query |= {"cursor": cursor} if cursor else {}
+        answer = self._send("GET", f"/v1/imports/{job_id}/products", params=query)
+        return Page[ProductOut].model_validate(answer)
+
     def claim_files(self, job_id: str, files: Sequence[FileClaim]) -> list[str]:
         """Tell the import which files there are; the SHA-256 of those it has no bytes of."""
         claims = FileClaims(files=list(files))
         return self._post(FilesWanted, f"/v1/imports/{job_id}/files", claims).missing
 
-    def send_file(self, job_id: str, sha256: str, content: bytes | Path) -> None:
-        """Upload the bytes of one claimed file; a path is streamed."""
-        body = content if isinstance(content, bytes) else _chunks(content)
+    def send_file(
+        self,
+        job_id: str,
+        sha256: str,
+        content: bytes | Path,
+        sent: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        """Upload the bytes of one claimed file; a path is streamed, and `sent` told of each part.
+
+        Several threads may do so at the same time.
+        """
+        body = content if isinstance(content, bytes) else _read_in_chunks(content, sent)
         self._send("PUT", f"/v1/imports/{job_id}/files/{sha256}", content=body)
 
     def start_import(self, job_id: str) -> JobOut:
@@ -186,9 +238,18 @@ class AkinClient:
         answer = self._send("GET", f"/v1/jobs/{job_id}/items", params=given)
         return Page[JobItemOut].model_validate(answer)
 
+    def job_report(self, job_id: str, state: str | None = None) -> Iterator[bytes]:
+        """A job's report as CSV, streamed; with `state` failed, what was refused."""
+        query = {} if state is None else {"state": state}
+        yield from self._chunks(f"/v1/jobs/{job_id}/items.csv", **query)
+
     def cancel_job(self, job_id: str) -> JobOut:
         """Ask a job to stop."""
         return JobOut.model_validate(self._send("POST", f"/v1/jobs/{job_id}/cancel"))
+
+    def reconcile(self, request: ReconcileRequest) -> JobOut:
+        """Compare SQL, blobs and galleries, and mend what differs: the job that does it."""
+        return self._post(JobOut, "/v1/jobs/reconcile", request)
 
     def retry_job(self, job_id: str) -> JobOut:
         """Queue a failed or cancelled job again; what was done stays done."""
@@ -244,8 +305,25 @@ class AkinClient:
         _raise_for_problem(answer)
         return answer
 
-    def _stream(self, path: str) -> _Streamed:
-        return _Streamed(self._http, path)
+    def _chunks(self, path: str, **query: Any) -> Iterator[bytes]:
+        with self._stream(path, query) as answer:
+            yield from answer.iter_bytes()
+
+    def _lines(self, path: str, **query: Any) -> Iterator[str]:
+        with self._stream(path, query) as answer:
+            yield from answer.iter_lines()
+
+    @contextmanager
+    def _stream(self, path: str, query: Mapping[str, Any]) -> Iterator[httpx.Response]:
+        """A streamed answer whose problems are raised like any other's."""
+        try:
+            with self._http.stream("GET", path, params=query) as answer:
+                if answer.is_error:
+                    answer.read()
+                    _raise_for_problem(answer)
+                yield answer
+        except httpx.TransportError as error:
+            raise self._no_answer() from error
 
     def _no_answer(self) -> Unavailable:
         return Unavailable(
@@ -254,27 +332,11 @@ class AkinClient:
         )
 
 
-class _Streamed:
-    """A streamed answer whose problems are raised like any other's."""
-
-    def __init__(self, http: httpx.Client, path: str) -> None:
-        self._context = http.stream("GET", path)
-
-    def __enter__(self) -> httpx.Response:
-        answer = self._context.__enter__()
-        if answer.is_error:
-            answer.read()
-            _raise_for_problem(answer)
-        return answer
-
-    def __exit__(self, *details: Any) -> None:
-        self._context.__exit__(*details)
-
-
-def _chunks(path: Path, size: int = 1 << 20) -> Iterator[bytes]:
+def _read_in_chunks(path: Path, sent: Callable[[int], object]) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while chunk := file.read(size):
+        while chunk := file.read(1 << 20):
             yield chunk
+            sent(len(chunk))
 
 
 def _raise_for_problem(answer: httpx.Response) -> None:

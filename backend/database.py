@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from backend.errors import SetupError
+from backend.outages import told
 
 _NO_URL = (
     "AKIN_DATABASE_URL names no database Akin knows: write postgresql://user@host/name, or leave "
@@ -131,11 +132,14 @@ class Database:
 
         Raises:
             SetupError: if it does not answer.
+            Unavailable: if it is a file that cannot be used: a full disk, a read-only folder.
         """
         try:
             with self.read() as session:
                 session.execute(text("SELECT 1"))
         except DBAPIError as error:
+            if self.is_sqlite and (outage := told(error)):
+                raise outage from error
             shown = make_url(self.url).render_as_string(hide_password=True)
             raise SetupError(
                 f"The database {shown} cannot be reached: check AKIN_DATABASE_URL and that the "

@@ -8,7 +8,9 @@ from fastapi import Request
 
 from backend.runtime import Runtime
 
+# Async, though nothing is awaited: FastAPI sends any other dependency to a thread and back.
 
-def get_runtime(request: Request) -> Runtime:
+
+async def get_runtime(request: Request) -> Runtime:
     """The open parts of this process."""
     return cast(Runtime, request.app.state.runtime)

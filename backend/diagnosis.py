@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 
 import httpx
 
+from backend.agreement import Agreement
 from backend.blobs import BlobStore
 from backend.data_folder import InUse, hold
 from backend.errors import AkinError, SetupError
@@ -20,39 +21,68 @@ FREE_BYTES = 1024**3
 
 @dataclass(frozen=True)
 class Finding:
-    """One part of the setup: whether it is good, and a sentence."""
+    """One part of the setup: whether it is good, a sentence, and what else is to be said."""
 
     part: str
     good: bool
     sentence: str
+    details: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return asdict(self)
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Look at every part; a part that cannot be looked at because of another says so."""
-    checks: dict[str, Callable[[Settings], str]] = {
+Check = Callable[[Settings], str]
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at every part, one finding each; one that cannot be looked at says so."""
+    checks: dict[str, Check] = {
         "python": _python,
         "torch": _torch,
         "settings": _settings,
         "disk": _disk,
         "server": _server,
-        "data": _data,
+        **(_EMBEDDED if settings.embedded else _SERVICES),
         "backbone": _backbone,
     }
-    return list(_findings(settings, checks))
-
-
-def _findings(
-    settings: Settings, checks: dict[str, Callable[[Settings], str]]
-) -> Iterator[Finding]:
     for part, check in checks.items():
         try:
             yield Finding(part, good=True, sentence=check(settings))
         except AkinError as error:
             yield Finding(part, good=False, sentence=error.sentence)
+
+
+def agreement(compare: Callable[[], Agreement | None], *, mended: bool) -> Finding:
+    """Whether SQL, blobs and galleries agree, as `compare` finds it."""
+    part = "agreement"
+    try:
+        found = compare()
+    except AkinError as error:
+        return Finding(part, good=False, sentence=error.sentence)
+    if found is None:
+        return Finding(part, good=True, sentence="nothing to compare yet.")
+    counts = _in_words(found.counts)
+    if not found.sentences:
+        return Finding(part, good=True, sentence=f"SQL, blobs and galleries agree: {counts}.")
+    good = mended and not found.lost
+    return Finding(part, good, f"{_told(found, mended=mended)} ({counts}).", found.sentences)
+
+
+def _told(found: Agreement, *, mended: bool) -> str:
+    told = []
+    if found.found and mended:
+        told.append(f"{found.found:,} things were out of line and are mended")
+    elif found.found:
+        told.append(f"{found.found:,} things are out of line: `akin doctor --repair` mends them")
+    if found.lost:
+        told.append(f"{found.lost:,} images have lost their stored bytes: import them again")
+    return "; ".join(told)
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{counts.get(part, 0):,} {part}" for part in ("images", "points", "blobs"))
 
 
 def _python(_settings: Settings) -> str:
@@ -125,15 +155,68 @@ def _opened(settings: Settings) -> str:
         names = runtime.galleries.names()
         points = sum(runtime.galleries.open(name).count() for name in names)
         _try_blobs(runtime.blobs)
-        runtime.queue.ping()
     tables = "; the tables will be brought up to date at the next start" if behind else ""
-    return f"database, blobs, queue and {len(names)} galleries with {points:,} points open{tables}."
+    return f"database, blobs and {len(names)} galleries with {points:,} points open{tables}."
 
 
 def _try_blobs(blobs: BlobStore) -> None:
     probe = blobs.put(b"akin doctor was here")
     blobs.read(probe)
     blobs.delete(probe)
+
+
+def _database(settings: Settings) -> str:
+    from backend.database import Database
+    from backend.migrating import check
+
+    with closing(Database(settings.sql_url)) as database:
+        database.ping()
+        check(database)
+    return "answers, and its tables are of this version."
+
+
+def _gallery(settings: Settings) -> str:
+    from backend.gallery.opening import open_store
+
+    key = settings.gallery_api_key
+    api_key = key.get_secret_value() if key else None
+    store = open_store(settings.gallery_url, settings.home / "galleries", api_key=api_key)
+    with closing(store):
+        names = store.names()
+        points = sum(store.open(name).count() for name in names)
+    return f"answers, {len(names)} galleries with {points:,} points."
+
+
+def _blobs(settings: Settings) -> str:
+    try:
+        _try_blobs(BlobStore(settings.blob_root))
+    except OSError as error:
+        raise SetupError(
+            f"The blob store {settings.blob_root} cannot be written ({error.strerror or error}): "
+            "correct AKIN_BLOB_URL, or what it may be written by."
+        ) from error
+    return f"{settings.blob_root} can be written and read."
+
+
+def _queue(settings: Settings) -> str:
+    """The broker answers, throws no message away, and a worker waits at every queue."""
+    from backend.jobs.broker import QUEUE_OF_KIND, Queue
+
+    with closing(Queue(settings.broker_url)) as queue:
+        queue.ping()
+        policy = queue.eviction_policy()
+        if policy not in {None, "noeviction"}:
+            raise SetupError(
+                f"Redis may throw messages away (maxmemory-policy {policy}): set it to noeviction."
+            )
+        served = queue.served()
+    missing = sorted({*QUEUE_OF_KIND.values(), "beat"} - served)
+    if missing:
+        raise SetupError(
+            f"No worker takes the queue {', '.join(missing)}: start one with "
+            f"`celery -A workers.server worker -P threads -Q {','.join(missing)}`."
+        )
+    return f"answers, and workers take {', '.join(sorted(served))}."
 
 
 def _backbone(settings: Settings) -> str:
@@ -144,3 +227,12 @@ def _backbone(settings: Settings) -> str:
     backbone.encode_texts(["a red dress"])
     note = " (demo: it knows drawn garments; docs/backbones.md for photos)"
     return f"{spec.name} encodes, {backbone.dim} dimensions{note if backbone.is_demo else ''}."
+
+
+_EMBEDDED: dict[str, Check] = {"data": _data}
+_SERVICES: dict[str, Check] = {
+    "database": _database,
+    "gallery": _gallery,
+    "blobs": _blobs,
+    "queue": _queue,
+}

@@ -67,6 +67,20 @@ class Unavailable(AkinError):
     code = "unavailable"
 
 
+class NoSpace(Unavailable):
+    """The disk is full; nothing that was stored before is harmed."""
+
+    status = 507
+    code = "no-space"
+
+
+class TooSlow(AkinError):
+    """The sender fell silent in the middle of a request."""
+
+    status = 408
+    code = "too-slow"
+
+
 class SetupError(AkinError):
     """The installation or its settings stop the program from starting."""
 

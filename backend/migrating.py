@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 
 import migrations
 from backend.database import Database
-from backend.errors import SetupError
+from backend.errors import AkinError, SetupError
 from backend.settings import read_settings
 
 COMMAND = "python -m backend.migrating"
@@ -139,7 +139,7 @@ def main() -> None:
         database = Database(read_settings().sql_url)
         database.ping()
         upgrade(database)
-    except SetupError as error:
+    except AkinError as error:
         raise SystemExit(error.sentence) from error
     log.info("tables are up to date", database=_shown(database))
 

@@ -11,10 +11,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from backend.errors import AkinError
+from backend.outages import OUTAGES, told
 
 log = structlog.get_logger()
+
+SHOWN_MISTAKES = 5
+"""Of one request: a body of a thousand wrong entries gets an answer that can be read."""
 
 
 class Problem(BaseModel):
@@ -32,15 +37,17 @@ class Problem(BaseModel):
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": HTTPStatus(status).phrase}
-    for status in (403, 404, 409, 413, 415, 422, 503)
+    for status in (403, 404, 408, 409, 413, 415, 422, 503, 507)
 }
 
 
 def problem(status: int, detail: str, code: str) -> JSONResponse:
-    """The answer for one failure."""
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, code=code)
-    headers = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return JSONResponse(body.model_dump(), status, headers, media_type="application/problem+json")
+    """The answer for one failure; `detail` may hold any text."""
+    shown = detail.encode(errors="backslashreplace").decode()  # half a character has no UTF-8
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=shown, code=code)
+    return JSONResponse(
+        body.model_dump(), status, _HEADERS.get(status), media_type="application/problem+json"
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -48,6 +55,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AkinError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _cut_short)
+    for outage in (*OUTAGES, UnicodeEncodeError):
+        app.add_exception_handler(outage, _outage)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -56,20 +66,45 @@ def _told(_request: Request, error: Exception) -> JSONResponse:
     return problem(error.status, error.sentence, error.code)
 
 
+def _outage(request: Request, error: Exception) -> JSONResponse:
+    known = told(error)
+    if known is None:
+        return _unexpected(request, error)
+    log.warning("request failed", path=request.url.path, error=str(error))
+    return problem(known.status, known.sentence, known.code)
+
+
 def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    told = [
-        f"{'.'.join(str(part) for part in one['loc'] if part != 'body') or 'body'}: {one['msg']}"
-        for one in error.errors()
-    ]
-    return problem(422, f"The request does not fit: {'; '.join(told)}.", "invalid-input")
+    mistakes = [_mistake(one) for one in error.errors()]
+    shown = "; ".join(mistakes[:SHOWN_MISTAKES])
+    more = len(mistakes) - SHOWN_MISTAKES
+    rest = f"; and {more:,} more" if more > 0 else ""
+    return problem(422, f"The request does not fit: {shown}{rest}.", "invalid-input")
+
+
+def _mistake(error: dict[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        reason = str(error["ctx"]["error"]).lower()
+        return f"the body is no JSON from character {error['loc'][-1]} on ({reason})"
+    where = ".".join(str(part) for part in error["loc"] if part != "body") or "body"
+    return f"{where[:200]}: {error['msg']}"
+
+
+def _cut_short(_request: Request, _error: Exception) -> JSONResponse:
+    """Nobody reads this answer; without it the log would call it our mistake."""
+    return problem(400, "The connection ended in the middle of the request.", "cut-short")
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    detail = str(error.detail)
+    path, detail = request.url.path, str(error.detail)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"There is nothing at {request.url.path}: see /docs for what there is."
+        detail = f"There is nothing at {path}: see /docs for what there is."
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"{path} does not take {request.method}: see /docs for what it takes."
+    elif error.status_code == HTTPStatus.BAD_REQUEST:
+        detail = f"The body of the request cannot be read ({detail.lower()}): see /docs."
     code = "too-large" if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "http"
     answer = problem(error.status_code, detail, code)
     answer.headers.update(error.headers or {})
@@ -81,3 +116,9 @@ def _unexpected(request: Request, error: Exception) -> JSONResponse:
     return problem(
         500, "Something went wrong inside Akin: see the server's log for this time.", "internal"
     )
+
+
+_HEADERS: dict[int, dict[str, str]] = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},  # what still comes is not read
+}

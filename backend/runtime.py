@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from backend.blobs import BlobStore
 from backend.database import Database
+from backend.encoding.decode_pool import DecodePool
 from backend.encoding.decoding import DecodeLimits
 from backend.gallery.opening import open_store
 from backend.gallery.port import GalleryStore
@@ -16,6 +17,8 @@ from backend.settings import Settings
 
 if TYPE_CHECKING:
     from backend.encoding.backbone import Backbone
+
+QUERY_SECONDS = 10.0  # to decode a picture that somebody waits for, and to wait for a free decoder
 
 
 @dataclass
@@ -29,6 +32,19 @@ class Runtime:
     queue: Queue
     _backbone: Backbone | None = None
     _loading: threading.Lock = field(default_factory=threading.Lock)
+    decoder: DecodePool = field(init=False)
+    """For imports and embedding; its children give way to whatever somebody waits for."""
+    query_decoder: DecodePool = field(init=False)
+    """For what somebody waits for: pictures in queries, single images, missing renditions."""
+
+    def __post_init__(self) -> None:
+        processes, seconds = self.settings.decode_processes, self.settings.decode_seconds
+        self.decoder = DecodePool(processes, self.limits, seconds=seconds, niceness=5)
+        # A request holds a thread of the API: shorter, and turned away where all are busy.
+        shorter = min(seconds, QUERY_SECONDS)
+        self.query_decoder = DecodePool(
+            processes, self.limits, seconds=shorter, patience=QUERY_SECONDS
+        )
 
     @property
     def limits(self) -> DecodeLimits:
@@ -52,6 +68,8 @@ class Runtime:
     def close(self) -> None:
         """Close everything, galleries first: they hold what is not yet flushed."""
         self.galleries.close()
+        self.decoder.close()
+        self.query_decoder.close()
         self.database.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,7 +20,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 class Settings(BaseSettings):
     """Everything that can be set. Defaults are the embedded profile: one folder, no service."""
 
-    model_config = SettingsConfigDict(env_prefix="AKIN_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="AKIN_", extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default_factory=lambda: user_data_path("akin"))
     demo: bool = False
@@ -42,12 +43,29 @@ class Settings(BaseSettings):
     preprocessing: PreprocessingKind = "clip"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     query_threads: int = Field(1, ge=1)
+    query_batch: int = Field(32, ge=1)
+    """How many texts or pictures of concurrent queries are encoded together; 1: each alone."""
+    query_window_ms: float = Field(3.0, ge=0, le=1_000)
+    """How long a text or picture waits at most for those of queries that are on their way."""
+    search_threads: int = Field(8, ge=1)
+    """How many searches are worked on at once; further ones wait their turn."""
+    search_waiting: int = Field(256, ge=0)
+    """How many searches may wait; more are turned away with 503."""
     embed_threads: int = Field(2, ge=1)
     embed_batch: int = Field(64, ge=1)
+    decode_processes: int = Field(default_factory=lambda: min(16, 1 + (os.cpu_count() or 1)), ge=1)
+    """Children that decode pictures for imports and embedding, one more than processors because
+    between two pictures each waits for this process; as many again, if ever so many are needed,
+    decode what somebody waits for: pictures in queries, single images, missing renditions."""
+    decode_seconds: float = Field(20.0, gt=0)
 
     max_image_bytes: int = 50 * 1024 * 1024
     max_upload_bytes: int = 2 * 1024 * 1024 * 1024
     max_body_bytes: int = 64 * 1024 * 1024
+    reconcile_hour: Annotated[int, Field(ge=0, le=23)] | Literal["off"] = 3
+    """When a day's reconciliation is due: an hour on this machine's clock, or off."""
+    upload_silence_seconds: float = Field(60, gt=0)
+    """How long a sender of an import's file may send nothing before it is given up."""
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

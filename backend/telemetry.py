@@ -52,6 +52,8 @@ def configure_logs(*, file: Path | None = None, json: bool = False) -> None:
         kept = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=3, encoding="utf-8")
         kept.setFormatter(machine)
         handlers.append(kept)
+    # On a full disk every line would else come with a traceback of its own.
+    logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     for name in ("httpx", "httpcore", "alembic", "celery", "kombu", "amqp", "uvicorn"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,21 +1,53 @@
-"""Runs the named measurements, or all of them."""
+"""Runs the named measurements, or those that need nothing and take ten minutes together."""
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
-NAMES = ("startup", "ingest", "search")
+from benchmarks.catalogue import PRODUCTS
+
+BY_THEMSELVES = ("startup", "ingest", "search")
+BY_NAME = ("gallery", "catalogue_sql", "reconcile")  # those that take longer
+OVER_A_FOLDER = "hundred_thousand"
 
 
 def main() -> None:
-    """`python -m benchmarks [NAME...]`"""
-    chosen = sys.argv[1:] or NAMES
-    unknown = [name for name in chosen if name not in NAMES]
+    """`python -m benchmarks [NAME...] [--products N] [--home DIR]`"""
+    asked = _arguments()
+    for name in asked.names or BY_THEMSELVES:
+        if name == OVER_A_FOLDER:
+            _named("search")(home=asked.home, name=name)
+        elif name == "search":
+            _named(name)(products=asked.products, home=asked.home)
+        else:
+            _named(name)()
+
+
+def _arguments() -> argparse.Namespace:
+    names = (*BY_THEMSELVES, *BY_NAME, OVER_A_FOLDER)
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
+    parser.add_argument(
+        "--products", type=int, default=PRODUCTS, help="how many to draw for the search"
+    )
+    parser.add_argument(
+        "--home", type=Path, help="a filled data folder to search in; a copy is taken of it"
+    )
+    asked = parser.parse_args()
+    unknown = [name for name in asked.names if name not in names]
     if unknown:
-        sys.exit(f"There is no measurement {unknown[0]}: choose {', '.join(NAMES)}.")
-    for name in chosen:
-        import_module(f"benchmarks.{name}").main()
+        parser.error(f"there is no measurement {unknown[0]}: choose of {', '.join(names)}")
+    if OVER_A_FOLDER in asked.names and asked.home is None:
+        parser.error(f"{OVER_A_FOLDER} needs --home DIR, a data folder with that many products")
+    return asked
+
+
+def _named(name: str) -> Callable[..., None]:
+    found: Callable[..., None] = import_module(f"benchmarks.{name}").main
+    return found
 
 
 if __name__ == "__main__":

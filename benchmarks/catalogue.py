@@ -1,4 +1,4 @@
-"""The catalogue that the measurements share: 1,500 drawn products in a running server."""
+"""The catalogue that the measurements share: drawn products in a running server."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from workers.datasets.wardrobe.dataset import write_dataset
 PRODUCTS = 1500
 
 
-def drawn(scratch: Path) -> Path:
+def drawn(scratch: Path, products: int = PRODUCTS) -> Path:
     """The catalogue's folder."""
     folder = scratch / "wardrobe"
-    write_dataset(folder, PRODUCTS, seed=11, size=320, processes=os.cpu_count() or 1)
+    write_dataset(folder, products, seed=11, size=320, processes=os.cpu_count() or 1)
     return folder
 
 

@@ -1,92 +1,137 @@
-"""Query latency by stage at 1,500 products, with 1 and 8 clients, through HTTP."""
+"""Query latency by stage through HTTP, with 1, 16 and 64 clients, and what encoding concurrent
+queries together brings: two servers over copies of one catalogue, asked in turns."""
 
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from random import Random
-from statistics import median, quantiles
 
 from backend.client import AkinClient
-from backend.search.schemas import SearchRequest, SearchResponse
+from benchmarks.asking import kinds
 from benchmarks.catalogue import PRODUCTS, drawn, filled
-from benchmarks.tables import write
+from benchmarks.load import Ask, Load, put_on
+from benchmarks.serving import processor_seconds, searchable_copy, served
+from benchmarks.tables import Table, write
 from tests.end_to_end.server import Server
 
-QUERIES = 200
-CLIENTS = (1, 8)
-WORDS = ("but red", "with long sleeves", "in blue", "with dots", "without a logo", "longer")
-STAGES = ("decode", "encode_image", "encode_text", "compose", "gallery", "products", "explain")
+QUERIES = {1: 200, 16: 256, 64: 384}  # by number of clients
+ROUNDS = 2  # each server answers half of them, then the other, and again
+PICTURES = 200  # to upload
+STAGES = (
+    "wait", "prepare", "decode", "encode_image", "encode_text", "compose", "gallery", "products",
+    "explain",
+)  # fmt: skip
+CAPTION = (
+    "Milliseconds, medians by stage. *outside*: what is not in a stage: HTTP, JSON, the network. "
+    "*processor*: the server's processor time for an answer. *asking*: the share of one core that "
+    "the clients took of the same machine. Every text is new to the server."
+)
+RATIOS = (
+    "Concurrent queries encoded together (AKIN_QUERY_BATCH 32, as shipped) against each alone (1), "
+    "in turns on the same catalogue."
+)
 
-Ask = Callable[[AkinClient, int], SearchResponse]
+
+@dataclass
+class _Side:
+    """One of the two servers, what it is asked, and what came of it."""
+
+    server: Server
+    asks: dict[str, Ask]
+    load: Load = field(default_factory=Load)
+    processor: float = 0.0
+
+    def take(self, kind: str, clients: int, first: int) -> int:
+        """One round; the number of the next request."""
+        number, warm_up = QUERIES[clients] // ROUNDS, max(4, clients)
+        before = processor_seconds(self.server)
+        self.load.add(put_on(self.asks[kind], clients, first, number, warm_up))
+        self.processor += processor_seconds(self.server) - before
+        return first + number + warm_up
+
+    @property
+    def processor_ms(self) -> float:
+        """Of an answer, those of the warm-up included."""
+        return 1000 * self.processor / self.load.asked
 
 
-def main() -> None:
-    """Every kind of query, by one client and by eight."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = drawn(Path(scratch))
-        server = Server(Path(scratch) / "home")
-        server.start()
-        try:
-            filled(server, folder)
+def main(products: int = PRODUCTS, home: Path | None = None, name: str = "search") -> None:
+    """Every kind of query, over a catalogue drawn for it or over a copy of the one in `home`.
+
+    Exits with 1 if any query failed.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        scratch = Path(temporary)
+        pictures = _pictures(scratch, products if home is None else PICTURES)
+        source = home or _filled_home(scratch)
+        copies = [searchable_copy(source, scratch / side / "home") for side in ("on", "off")]
+        with served(copies[0]) as on, served(copies[1], AKIN_QUERY_BATCH=1) as off:
+            held = _held(on)
             rows = [
-                _measured(server, name, ask, clients)
-                for name, ask in _kinds(server, folder).items()
-                for clients in CLIENTS
+                _measured(kind, clients, on, off, pictures)
+                for kind in kinds(on.url, pictures)
+                for clients in QUERIES
             ]
-        finally:
-            server.stop()
-    columns = ("query", "clients", "median ms", "95th ms", "queries/s", *STAGES)
-    write("search", f"Search at {PRODUCTS} products (stages: median ms)", columns, rows)
+    command = name if home is None else f"{name} --home DIR"
+    stages = Table((*_HEAD, *STAGES, "outside"), [row[0] for row in rows], CAPTION)
+    ratios = Table(_RATIO_HEAD, [row[1] for row in rows], RATIOS)
+    write(name, f"Search at {held:,} products", stages, ratios, command=command)
+    failures = [failure for row in rows for failure in row[2]]
+    if failures:
+        raise SystemExit(f"{len(failures)} queries failed, the first with: {failures[0]}")
 
 
-def _kinds(server: Server, folder: Path) -> dict[str, Ask]:
-    rng = Random(0)
+_HEAD = ("query", "clients", "median", "95th", "answers/s", "failed", "processor", "asking")
+_RATIO_HEAD = (
+    "query", "clients", "median together", "alone", "ratio", "95th together", "alone", "answers/s "
+    "together", "alone", "ratio",
+)  # fmt: skip
+
+_numbers = count(0, 1_000_000)  # of requests: one range for each row, so that no text comes twice
+
+
+def _pictures(scratch: Path, products: int) -> list[Path]:
+    folder = drawn(scratch, products)
+    return sorted((folder / "images").iterdir())[:PICTURES]
+
+
+def _filled_home(scratch: Path) -> Path:
+    with served(scratch / "home") as server:
+        filled(server, scratch / "wardrobe")
+    return scratch / "home"
+
+
+def _held(server: Server) -> int:
     with AkinClient(server.url) as client:
-        skus = [product.sku for product in client.products(limit=200).items]
-    pictures = [path.read_bytes() for path in sorted((folder / "images").iterdir())[:QUERIES]]
-
-    def words(number: int) -> str:
-        return f"{WORDS[number % len(WORDS)]} number {number} {rng.random():.6f}"
-
-    def asked(number: int, **fields: object) -> SearchRequest:
-        return SearchRequest.model_validate({"text": words(number), **fields})
-
-    return {
-        "words": lambda client, n: client.search(asked(n)),
-        "product + words": lambda client, n: client.search(
-            asked(n, reference_sku=skus[n % len(skus)])
-        ),
-        "product + words, filtered": lambda client, n: client.search(
-            asked(n, reference_sku=skus[n % len(skus)], filters=["price=10..60", "split=train"])
-        ),
-        "upload + words": lambda client, n: client.search(
-            asked(n), image=pictures[n % len(pictures)]
-        ),
-    }
+        return client.summary().products
 
 
-def _measured(server: Server, name: str, ask: Ask, clients: int) -> tuple[object, ...]:
-    """Each client asks its share of the queries one after another; all texts are new."""
-    answers: list[tuple[float, SearchResponse]] = []
+def _measured(
+    kind: str, clients: int, on: Server, off: Server, pictures: list[Path]
+) -> tuple[tuple[object, ...], tuple[object, ...], list[str]]:
+    together, alone = (_Side(server, kinds(server.url, pictures)) for server in (on, off))
+    number = next(_numbers)
+    for _ in range(ROUNDS):
+        number = together.take(kind, clients, number)
+        number = alone.take(kind, clients, number)
+    return (
+        _by_stage(kind, clients, together),
+        _compared(kind, clients, together.load, alone.load),
+        [*together.load.failures, *alone.load.failures],
+    )
 
-    def client_asks(first: int) -> None:
-        with AkinClient(server.url) as client:
-            for number in range(first, QUERIES, clients):
-                begun = time.perf_counter()
-                answer = ask(client, number)
-                answers.append((time.perf_counter() - begun, answer))
 
-    begun = time.perf_counter()
-    with ThreadPoolExecutor(clients) as pool:
-        list(pool.map(client_asks, range(clients)))
-    seconds = time.perf_counter() - begun
-    latency = [1000 * taken for taken, _ in answers]
-    stages = [
-        median(answer.timings_ms.get(stage, 0.0) for _, answer in answers) for stage in STAGES
-    ]
-    worst = quantiles(latency, n=20)[-1]
-    return (name, clients, median(latency), worst, QUERIES / seconds, *stages)
+def _by_stage(kind: str, clients: int, side: _Side) -> tuple[object, ...]:
+    load = side.load
+    head = (kind, clients, load.median, load.worst, load.rate, len(load.failures))
+    stages = (load.stage(stage) for stage in STAGES)
+    return (*head, side.processor_ms, f"{load.own_share:.0%}", *stages, load.outside)
+
+
+def _compared(kind: str, clients: int, together: Load, alone: Load) -> tuple[object, ...]:
+    return (
+        kind, clients, together.median, alone.median, together.median / alone.median,
+        together.worst, alone.worst, together.rate, alone.rate, together.rate / alone.rate,
+    )  # fmt: skip

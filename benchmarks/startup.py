@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.catalogue import PRODUCTS, drawn, filled
-from benchmarks.tables import write
+from benchmarks.tables import Table, write
 from tests.end_to_end.server import Server
 
 
@@ -27,7 +27,7 @@ def main() -> None:
         rows.append((f"memory with {PRODUCTS} products", _memory(server), "MB"))
         rows.append(("memory of the UI process", _memory(server, child=True), "MB"))
         server.stop()
-    write("startup", "Start-up and memory", ("what", "figure", "unit"), rows)
+    write("startup", "Start-up and memory", Table(("what", "figure", "unit"), rows))
 
 
 def _started(server: Server) -> float:

@@ -1,16 +1,26 @@
-"""Writing a table of figures, and saying on which machine they were taken."""
+"""Writing tables of figures, and saying on which machine they were taken."""
 
 from __future__ import annotations
 
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 
 RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures under their columns; `caption` says what is not in the columns' names."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    caption: str = ""
 
 
 def machine() -> str:
@@ -23,12 +33,14 @@ def machine() -> str:
     )
 
 
-def write(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print the table and keep it as results/NAME.md."""
-    lines = [f"# {title}", "", f"`python -m benchmarks {name}` on {machine()}.", ""]
-    lines.append("| " + " | ".join(columns) + " |")
-    lines.append("|" + "---|" * len(columns))
-    lines += ["| " + " | ".join(_shown(cell) for cell in row) + " |" for row in rows]
+def write(name: str, title: str, *tables: Table, command: str | None = None) -> None:
+    """Print the tables and keep them as results/NAME.md."""
+    lines = [f"# {title}", "", f"`python -m benchmarks {command or name}` on {machine()}."]
+    for table in tables:
+        lines += ["", *([table.caption, ""] if table.caption else [])]
+        lines.append("| " + " | ".join(table.columns) + " |")
+        lines.append("|" + "---|" * len(table.columns))
+        lines += ["| " + " | ".join(_shown(cell) for cell in row) + " |" for row in table.rows]
     text = "\n".join(lines) + "\n"
     print(text)
     RESULTS.mkdir(exist_ok=True)
@@ -38,4 +50,4 @@ def write(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence
 def _shown(cell: object) -> str:
     if not isinstance(cell, float):
         return str(cell)
-    return f"{cell:.0f}" if cell >= 100 else f"{cell:.3g}"
+    return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.3g}"

@@ -17,6 +17,8 @@ from sqlalchemy.engine import make_url
 from backend import clock as backend_clock
 from backend.blobs import BlobStore
 from backend.database import Base, Database
+from backend.encoding.decode_pool import DecodePool
+from backend.encoding.decoding import DecodeLimits
 from backend.gallery.opening import open_store
 from backend.jobs.broker import QUEUES, Queue
 from backend.migrating import upgrade
@@ -134,8 +136,29 @@ def queue() -> Iterator[Queue]:
     opened.close()
 
 
+class KeptDecoder(DecodePool):
+    """A decoder that many tests share: it stays open when one of their runtimes is closed."""
+
+    def close(self) -> None:
+        """Nothing; `end` closes it."""
+
+    def end(self) -> None:
+        """End its children."""
+        super().close()
+
+
+@pytest.fixture(scope="session")
+def kept_decoder() -> Iterator[KeptDecoder]:
+    """Its children are started once and not for each test."""
+    pool = KeptDecoder(2, DecodeLimits(max_bytes=Settings().max_image_bytes))
+    yield pool
+    pool.end()
+
+
 @pytest.fixture
-def runtime(sqlite_database: Database, queue: Queue, tmp_path: Path) -> Iterator[Runtime]:
+def runtime(
+    sqlite_database: Database, queue: Queue, tmp_path: Path, kept_decoder: KeptDecoder
+) -> Iterator[Runtime]:
     """What one embedded process holds open, in a folder of its own."""
     opened = Runtime(
         settings=Settings(home=tmp_path),
@@ -144,5 +167,6 @@ def runtime(sqlite_database: Database, queue: Queue, tmp_path: Path) -> Iterator
         galleries=open_store("edge", tmp_path / "galleries"),
         queue=queue,
     )
+    opened.decoder = opened.query_decoder = kept_decoder
     yield opened
     opened.close()

@@ -1,23 +1,64 @@
-"""Browsing the catalogue: filter, look for a text, select, edit, move, delete."""
+"""Browsing the catalogue: filter, look for a text, sort, turn pages, select, edit."""
 
 from __future__ import annotations
 
+import math
 from html import escape
+from typing import get_args
 
 import streamlit as st
 
-from backend.catalogue.schemas import BulkEdit, ProductOut, Split
-from ui import filters_panel, pictures, product_editor
-from ui.connection import client, told
+from backend.catalogue.schemas import ProductOut, ProductSort
+from backend.paging import Page
+from ui import export_panel, filters_panel, pictures, product_editor, scrolling, selection
+from ui.connection import client
 from ui.text import amount
 
-_AT_ONCE = 48
-_SPLITS: tuple[Split, ...] = ("train", "val", "test")
+PAGE = 48
+_SORTS: dict[ProductSort, str] = {
+    "newest": "Newest first",
+    "oldest": "Oldest first",
+    "sku": "By SKU",
+    "title": "By title",
+}
 
 
 def draw() -> None:
-    """The products under the filters, newest first."""
-    filters = filters_panel.sidebar("catalogue")
+    """A page of the products under the filters, or of those that an import brought."""
+    job_id: str | None = st.session_state.get("browse_import")
+    filters = [] if job_id else filters_panel.sidebar("catalogue")
+    text = "" if job_id else _bar(filters)
+    sort: ProductSort = st.session_state.get("browse_sort", "newest")
+    number = _page_number((filters, text, sort, job_id))
+    found = _found(filters, text, sort, job_id, number)
+    if not found.items and number > 1:  # what stood there was deleted
+        number = st.session_state["browse_page"] = max(math.ceil(found.total / PAGE), 1)
+        found = _found(filters, text, sort, job_id, number)
+    scrolling.to_top((number, job_id))
+    if job_id:
+        _import_note(found.total)
+    _toolbar(found, filters, text, job_id)
+    if not found.items:
+        _nothing(bool(filters or text))
+        return
+    with pictures.grid("browse"):
+        for product in found.items:
+            _tile(product)
+    _turn(number, found.total)
+
+
+def show_import(job_id: str) -> None:
+    """Show what an import brought, at the next drawing of the page."""
+    st.session_state["browse_import"] = job_id
+    st.session_state["catalogue_view"] = "Products"
+    st.session_state["scrolled_for"] = None
+
+
+def _show_everything() -> None:
+    st.session_state["browse_import"] = None
+
+
+def _bar(filters: list[str]) -> str:
     with st.container(horizontal=True, vertical_alignment="bottom", key="browse_bar"):
         text = st.text_input(
             "Find",
@@ -27,32 +68,60 @@ def draw() -> None:
             label_visibility="collapsed",
             persist_state="session",
         )
-        _selection_bar()
-    products, total = _products(filters, text or "")
-    if not products:
-        _nothing(bool(filters or text))
-        return
-    with pictures.grid("browse"):
-        for product in products:
-            _tile(product)
-    if len(products) < total and st.button("Show more", key="more_browse"):
-        st.session_state["browse_limit"] += _AT_ONCE
-        st.rerun()
+        st.selectbox(
+            "Order",
+            get_args(ProductSort),
+            format_func=_SORTS.__getitem__,
+            key="browse_sort",
+            label_visibility="collapsed",
+            persist_state="session",
+            width=170,
+        )
+        export_panel.draw(filters)
+    return text or ""
 
 
-def _products(filters: list[str], text: str) -> tuple[list[ProductOut], int]:
-    """As many as are shown so far, asked afresh each time: the manager must see what is."""
-    if st.session_state.get("browse_for") != (filters, text):
-        st.session_state["browse_for"], st.session_state["browse_limit"] = (filters, text), _AT_ONCE
-    found: list[ProductOut] = []
-    cursor: str | None = None
-    while len(found) < st.session_state["browse_limit"]:
-        page = client().products(filters, text=text, cursor=cursor, limit=_AT_ONCE)
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return found, len(found)
-    return found, page.total
+def _page_number(shown: object) -> int:
+    """The page to show: the first one when something else is looked at than before."""
+    if st.session_state.get("browse_for") != shown:
+        st.session_state["browse_for"], st.session_state["browse_page"] = shown, 1
+    number: int = st.session_state["browse_page"]
+    return number
+
+
+def _found(
+    filters: list[str], text: str, sort: ProductSort, job_id: str | None, number: int
+) -> Page[ProductOut]:
+    offset = (number - 1) * PAGE
+    if job_id:
+        return client().imported_products(job_id, limit=PAGE, offset=offset)
+    return client().products(filters, text=text, sort=sort, offset=offset, limit=PAGE)
+
+
+def _import_note(total: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="browse_imported"):
+        st.markdown(f"**{amount(total, 'line')} of the import made or changed these products.**")
+        st.button(
+            "Show the whole catalogue",
+            key="browse_everything",
+            type="tertiary",
+            on_click=_show_everything,
+        )
+
+
+def _toolbar(found: Page[ProductOut], filters: list[str], text: str, job_id: str | None) -> None:
+    ids = [product.id for product in found.items]
+    with st.container(horizontal=True, vertical_alignment="center", key="browse_tools"):
+        number = st.session_state["browse_page"]
+        first = (number - 1) * PAGE + 1
+        if found.items:
+            last = min(first + PAGE - 1, found.total)
+            st.html(
+                f'<div class="akin-count">{first:,} to {last:,} of '
+                f"{escape(amount(found.total, 'product'))}</div>",
+                width="content",
+            )
+        selection.draw(ids, found.total, None if job_id else (filters, text))
 
 
 def _tile(product: ProductOut) -> None:
@@ -61,7 +130,7 @@ def _tile(product: ProductOut) -> None:
         st.html(pictures.card(product, image, [_facts(product)]))
         if st.button("Edit", key=f"pick_browse_{product.id}"):
             product_editor.open_for(product.id)
-        st.checkbox("Select", key=f"select_{product.id}", label_visibility="collapsed")
+        selection.box(product.id)
 
 
 def _facts(product: ProductOut) -> str:
@@ -75,51 +144,58 @@ def _facts(product: ProductOut) -> str:
     )
 
 
-def _selected() -> list[str]:
-    prefix = "select_"
-    return [
-        str(key).removeprefix(prefix)
-        for key, on in st.session_state.items()
-        if str(key).startswith(prefix) and on is True
-    ]
-
-
-def _selection_bar() -> None:
-    chosen = _selected()
-    if not chosen:
-        st.caption("Click a picture to edit it; tick several to move or delete them together.")
+def _turn(number: int, total: int) -> None:
+    """Before, after, and a jump to any page."""
+    last = math.ceil(total / PAGE)
+    if last <= 1:
         return
-    st.html(f'<div class="akin-chosen">{amount(len(chosen), "product")} selected</div>')
-    with st.popover("Move to split", key="bulk_move"):
-        for split in _SPLITS:
-            if st.button(split, key=f"move_{split}", type="tertiary"):
-                client().bulk_edit(BulkEdit(product_ids=chosen, split=split))
-                _unselect()
-                st.rerun()
-    if st.button("Delete", key="bulk_delete", icon=":material/delete:"):
-        confirm_delete(chosen)
-    st.button("Unselect", key="bulk_unselect", type="tertiary", on_click=_unselect)
+    with st.container(
+        horizontal=True,
+        horizontal_alignment="center",
+        vertical_alignment="center",
+        key="browse_turn",
+    ):
+        for label, icon, target in (
+            ("First page", "first_page", 1),
+            ("Page before", "chevron_left", number - 1),
+        ):
+            _turn_button(label, icon, target, disabled=number == 1)
+        st.session_state["browse_jump"] = number
+        st.number_input(
+            "Page",
+            1,
+            last,
+            key="browse_jump",
+            on_change=_jump,
+            label_visibility="collapsed",
+            width=130,
+        )
+        st.html(f'<div class="akin-count">of {last:,}</div>', width="content")
+        for label, icon, target in (
+            ("Next page", "chevron_right", number + 1),
+            ("Last page", "last_page", last),
+        ):
+            _turn_button(label, icon, target, disabled=number == last)
 
 
-def _unselect() -> None:
-    for product_id in _selected():
-        del st.session_state[f"select_{product_id}"]
-
-
-@st.dialog("Delete products?")
-def confirm_delete(chosen: list[str]) -> None:
-    """Ask before products go for good."""
-    st.write(
-        f"{amount(len(chosen), 'product')} will be deleted with their pictures. "
-        "This cannot be undone."
+def _turn_button(label: str, icon: str, target: int, *, disabled: bool) -> None:
+    st.button(
+        label,
+        icon=f":material/{icon}:",
+        key=f"turn_{icon}",
+        type="tertiary",
+        disabled=disabled,
+        on_click=_go,
+        args=(target,),
     )
-    with told(), st.container(horizontal=True):
-        if st.button(f"Delete {amount(len(chosen), 'product')}", type="primary", key="yes_delete"):
-            client().bulk_edit(BulkEdit(product_ids=chosen, delete=True))
-            _unselect()
-            st.rerun()
-        if st.button("Keep them", key="no_delete"):
-            st.rerun()
+
+
+def _jump() -> None:
+    _go(st.session_state["browse_jump"])
+
+
+def _go(number: int) -> None:
+    st.session_state["browse_page"] = number
 
 
 def _nothing(narrowed: bool) -> None:

@@ -11,8 +11,8 @@ from ui import pictures
 from ui.history import History, Query, Reference
 from ui.thumbnails import data_uri
 
-_EXAMPLES = ("but in red", "with long sleeves", "with dots", "without a pattern")
-_OPENINGS = ("a red dress", "striped T-shirt", "something warm and dark")
+_EXAMPLES = ("but in red", "with long sleeves", "with dots", "with no pattern")
+_OPENINGS = ("a red dress", "striped T-shirt", "a dark hooded jacket")
 
 
 def draw(history: History) -> None:

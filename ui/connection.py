@@ -28,7 +28,8 @@ def client() -> AkinClient:
 
 
 def picture_url(path: str) -> str:
-    """Where the visitor's browser finds a picture: AKIN_PUBLIC_URL, else beside this page."""
+    """Where the visitor's browser finds a picture: AKIN_PUBLIC_URL (`/` where the page and the API
+    are one origin), else beside this page."""
     public = os.environ.get("AKIN_PUBLIC_URL") or public_origin(client().url, st.context.url)
     return public.rstrip("/") + path
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.jobs.schemas import JobOut
-from ui import job_report
+from ui import job_findings, job_report
 from ui.connection import attempt, client, told
 from ui.text import ago, amount, duration, plain
 
 _REFRESH_SECONDS = 1.5
-_KINDS = {"ingest": "Import", "embed": "Making pictures searchable"}
+_KINDS = {
+    "ingest": "Import",
+    "embed": "Making pictures searchable",
+    "reconcile": "Checking that nothing is missing",
+}
 _BADGES = {
     "collecting": ("receiving files", "blue"),
     "queued": ("waiting", "gray"),
@@ -56,7 +60,7 @@ def _job(job: JobOut) -> None:
         progress(job)
         if job.error:
             st.error(plain(job.error))
-        if job.kind == "ingest" or job.failed:
+        if job.kind in ("ingest", "reconcile") or job.failed:
             _report(job)
 
 
@@ -69,14 +73,13 @@ def progress(job: JobOut) -> None:
     st.progress(share, plain(figures(job)))
 
 
-def figures(job: JobOut) -> str:
-    """How far a job is: `120 of 341 · 14 a second · about 16 s left`."""
-    parts = [job.stage.capitalize()] if job.stage else []
+def figures(job: JobOut, *, stage: bool = True) -> str:
+    """How far a job is: `Embedding · 120 of 341 · 14 a second · about 16 s left`."""
+    parts = [job.stage.capitalize()] if job.stage and stage else []
     parts.append(f"{job.done:,} of {job.total:,}" if job.total else f"{job.done:,} done")
-    if job.seconds_left is not None and job.total:
-        remaining = job.total - job.done
-        if job.seconds_left > 0 and remaining > 0:
-            parts.append(f"{remaining / job.seconds_left:,.1f} a second")
+    if job.rate:
+        parts.append(f"{job.rate:,.1f} a second")
+    if job.seconds_left is not None:
         parts.append(f"about {duration(job.seconds_left)} left")
     if job.failed:
         parts.append(f"{job.failed:,} refused")
@@ -86,7 +89,7 @@ def figures(job: JobOut) -> str:
 def summary(job: JobOut) -> str:
     """What a finished job did: `30 created · 2 refused`."""
     counted = [
-        f"{count:,} {outcome}"
+        f"{count:,} {outcome.replace('_', ' ')}"
         for outcome, count in job.result.items()
         if isinstance(count, int) and not isinstance(count, bool) and count
     ]
@@ -117,4 +120,4 @@ def _report(job: JobOut) -> None:
     report = st.expander("Report", key=f"report_{job.id}", on_change="rerun")
     if report.open:
         with report:
-            job_report.draw(job)
+            (job_findings if job.kind == "reconcile" else job_report).draw(job)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from backend.client import ApiError
 from backend.search.schemas import SearchHit, SearchRequest, SearchResponse, Share
-from ui import composing, pictures
+from ui import composing, pictures, unseen_words
 from ui.connection import client, model
 from ui.history import History, Query, reference_to
 from ui.text import amount
@@ -50,6 +50,9 @@ def _ask(query: Query, request: SearchRequest) -> SearchResponse:
 def draw(history: History, filters: list[str]) -> None:
     """The grid of results for the current step."""
     found = _found(history.current, filters)
+    if found.answer is not None and found.answer.unseen_words:
+        words = found.answer.unseen_words
+        st.html(unseen_words.note(found.query, words, demo=model().demo))
     if found.answer is None or not found.hits:
         st.html(
             '<div class="akin-empty"><h2>Nothing matches</h2>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -28,9 +29,20 @@ def amount(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def bytes_of(count: float) -> str:
+    """A size as people read it: `640 bytes`, `1.2 MB`."""
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    power = min(int(math.log10(count)) // 3, 3)
+    return f"{count / 1000**power:.1f} {('kB', 'MB', 'GB')[power - 1]}"
+
+
 def duration(seconds: float) -> str:
-    """A time span in its two largest units: `12 s`, `3 min 20 s`, `1 h 5 min`."""
-    whole = round(seconds)
+    """A time span in its two largest units: `12 s`, `3 min 20 s`, `1 h 5 min`; `0.4 s` below
+    two seconds, where whole ones would say nothing."""
+    if 0 < seconds < 2:
+        return f"{max(seconds, 0.1):.1f} s"
+    whole = max(round(seconds), 0)  # a clock that was set back in between
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

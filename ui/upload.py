@@ -1,22 +1,19 @@
-"""Adding products: drop files, watch them travel, read what became of each."""
+"""Adding products: drop files, see what would become of them, watch them travel."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from backend.catalogue.schemas import FileClaim, ImportCreate, Split
-from ui import import_progress
+from backend.catalogue.schemas import ImportCreate, ManifestOptions, Split
+from ui import import_progress, manifest_preview
 from ui.connection import client
-from ui.pictures import FORMATS
-from ui.text import amount
+from ui.dropped import ENDINGS, Dropped, cards
+from ui.sending import send
+from ui.text import amount, bytes_of
 
-_FORMATS = [*FORMATS, "zip", "csv", "tsv", "jsonl", "ndjson"]
-_CLAIMS_AT_ONCE = 1000
+_CARDS = 8
 _CONFLICTS = {
     "update": "update it",
     "skip": "leave it as it is",
@@ -26,10 +23,33 @@ _CONFLICTS = {
 
 def draw() -> None:
     """The form, or the import that was started with it."""
-    job_id = st.session_state.get("import_job")
-    if job_id is not None:
-        import_progress.draw(job_id)
+    sent = st.session_state.get("import_sent")
+    if sent is not None:
+        import_progress.draw(sent)
         return
+    dropped = Dropped(_files())
+    options = ManifestOptions()
+    if dropped.lists:
+        options = manifest_preview.draw(dropped)
+    elif dropped.pictures:
+        _pictures(dropped)
+    if dropped.zips:
+        names = ", ".join(file.name for file in dropped.zips)
+        st.caption(f"Looked into when it has arrived: {names}", text_alignment="left")
+    request = _choices(options)
+    size = sum(file.size for file in dropped.files)
+    files = f"Add {amount(len(dropped.files), 'file')} · {bytes_of(size)}"
+    if st.button(
+        files if dropped.files else "Add",
+        type="primary",
+        disabled=not dropped.files,
+        key="upload_start",
+    ):
+        st.session_state["import_sent"] = send(dropped.files, request)
+        st.rerun()
+
+
+def _files() -> Any:
     folder = st.segmented_control(
         "What to add",
         ["Files", "A folder"],
@@ -40,27 +60,37 @@ def draw() -> None:
     )
     files = st.file_uploader(
         "Drop pictures, zip archives, or a CSV, TSV or JSONL list of products",
-        _FORMATS,
+        ENDINGS,
         accept_multiple_files="directory" if folder == "A folder" else True,
         key=f"upload_files_{'folder' if folder == 'A folder' else 'single'}",
     )
-    st.caption(
-        "A file's name becomes its SKU. Folder names can tell split and category: "
-        "`train/dress/red.jpg`. A list has a line per product: sku, title, category, split, price, "
-        "image, and any further column as an attribute."
-    )
-    request = _choices()
-    if st.button(
-        f"Add {amount(len(files), 'file')}" if files else "Add",
-        type="primary",
-        disabled=not files,
-        key="upload_start",
-    ):
-        st.session_state["import_job"] = _send(files, request)
-        st.rerun()
+    if not files:
+        st.caption(
+            "A file's name becomes its SKU. Folder names can tell split and category: "
+            "`train/dress/red.jpg`. A list has a line per product: sku, image, title, category, "
+            "split, price, and any further column as an attribute; exports of shops are "
+            "understood, and you see what comes of it before anything is written."
+        )
+    return files
 
 
-def _choices() -> ImportCreate:
+def _pictures(dropped: Dropped) -> None:
+    """What the names of the first pictures say."""
+    files = list(dropped.pictures.values())[:_CARDS]
+    found = client().preview_pictures([file.name for file in files])
+    with st.container(border=True, key="pictures_preview"):
+        st.markdown("**What their names say**")
+        facts = [
+            (one.sku, " · ".join(text for text in (one.category, one.split) if text))
+            for one in found
+        ]
+        titles = [one.title for one in found]
+        st.html(cards(list(zip(files, titles, facts, strict=True))))
+        if len(dropped.pictures) > len(files):
+            st.caption(f"And {amount(len(dropped.pictures) - len(files), 'more picture')}.")
+
+
+def _choices(options: ManifestOptions) -> ImportCreate:
     left, middle, right = st.columns(3)
     category = left.text_input(
         "Category if the folder doesn't say", key="upload_category", placeholder="uncategorised"
@@ -73,29 +103,4 @@ def _choices() -> ImportCreate:
         key="upload_conflict",
     )
     chosen: dict[str, Any] = {"on_conflict": conflict, "category": category.strip() or None}
-    return ImportCreate.model_validate(chosen | {"split": split})
-
-
-def _send(files: Sequence[UploadedFile], request: ImportCreate) -> str:
-    """Send what the server lacks and start the import; its job id."""
-    bar = st.progress(0.0, "Looking at the files")
-    by_hash = {hashlib.sha256(file.getbuffer()).hexdigest(): file for file in files}
-    job = client().open_import(request)
-    missing = [sha for batch in _claims(files) for sha in client().claim_files(job.id, batch)]
-    for count, sha in enumerate(missing):
-        bar.progress(
-            count / len(missing), f"Sending {count + 1:,} of {amount(len(missing), 'file')}"
-        )
-        client().send_file(job.id, sha, by_hash[sha].getvalue())
-    client().start_import(job.id)
-    return job.id
-
-
-def _claims(files: Sequence[UploadedFile]) -> Iterator[list[FileClaim]]:
-    for start in range(0, len(files), _CLAIMS_AT_ONCE):
-        yield [_claim(file) for file in files[start : start + _CLAIMS_AT_ONCE]]
-
-
-def _claim(file: UploadedFile) -> FileClaim:
-    sha = hashlib.sha256(file.getbuffer()).hexdigest()
-    return FileClaim(name=file.name, sha256=sha, size=file.size)
+    return ImportCreate.model_validate(options.model_dump() | chosen | {"split": split})

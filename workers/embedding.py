@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
+import structlog
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -47,6 +48,8 @@ from workers.vectors import Encoded, decode, encode
 LINGER_SECONDS, LOOK_SECONDS = 2.0, 0.1
 ROUND = 2048  # images, after which deletions and edits have their turn
 ROWS = 256  # of deletions and edits in one transaction
+log = structlog.get_logger()
+
 STAGES = ("read", "decode", "encode", "upsert", "sql")
 
 
@@ -127,7 +130,7 @@ class _Embedding:
             for name in store.names():
                 store.open(name).delete([one.image_id for one in gone])
             with self._run.write() as session:
-                self._run.progress(session, stage="removing")
+                self._run.progress(session, stage="removing", moved=True)
                 forget_removals(session, blobs, gone)
 
     def _refresh(self) -> None:
@@ -140,7 +143,7 @@ class _Embedding:
             self._index_attributes()
             self._gallery.set_payload({one.image_id: one.payload for one in stale})
             with self._run.write() as session:
-                self._run.progress(session, stage="updating")
+                self._run.progress(session, stage="updating", moved=True)
                 note_payloads(session, self._gallery_id, stale)
 
     def _add(self) -> None:
@@ -169,10 +172,11 @@ class _Embedding:
         with ThreadPoolExecutor(decode_threads(), "decode") as pool, Behind() as storing:
             decode_one = partial(decode, self._run.runtime, backbone.preprocessing, self._watch)
             with closing(ahead(pool, decode_one, wanted, depth=2 * size)) as decoded:
-                while batch := list(islice(decoded, size)):
+                while batch := list(islice(decoded, self._run.at_once(size))):
                     self._run.checkpoint()
                     with self._watch.stage("encode"):
                         encoded = encode(backbone, batch, settings.embed_threads)
+                    log.info("encoded", images=len(batch))
                     storing.submit(partial(self._store, encoded))
 
     def _store(self, batch: Sequence[Encoded]) -> None:

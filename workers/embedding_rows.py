@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -42,14 +52,19 @@ class Gone(NamedTuple):
 
 
 def missing_images(session: Session, gallery_id: str, limit: int) -> list[Wanted]:
-    """Images that the gallery neither holds nor has refused."""
-    return _wanted(session, _images().where(_missing(gallery_id)).limit(limit))
+    """Images that the gallery neither holds nor has refused, the newest first.
+
+    They are mostly the newest, so that the search ends where the last of them is found.
+    """
+    count = min(limit, count_missing(session, gallery_id))
+    newest_first = _images().where(_missing(gallery_id)).order_by(Image.number.desc())
+    return _wanted(session, newest_first.limit(count)) if count else []
 
 
 def stale_images(session: Session, gallery_id: str, limit: int) -> list[Wanted]:
     """Images whose product was edited after their point was written."""
     query = _images().join(Embedding, Embedding.image_id == Image.id).where(_stale(gallery_id))
-    return _wanted(session, query.limit(limit))
+    return _wanted(session, query.order_by(Image.id).limit(limit))
 
 
 def removals(session: Session, limit: int) -> list[Gone]:
@@ -61,20 +76,21 @@ def removals(session: Session, limit: int) -> list[Gone]:
 
 
 def count_missing(session: Session, gallery_id: str) -> int:
-    """How many images `missing_images` would give without a limit."""
-    query = select(func.count()).select_from(Image).where(_missing(gallery_id))
-    return session.scalar(query) or 0
+    """How many images `missing_images` would give without a limit.
+
+    Two counts over indexes, in one statement so that they are of one moment: what a gallery holds
+    or has refused are images of the catalogue, since an embedding goes with its image.
+    """
+    tried = select(func.count()).where(Embedding.gallery_id == gallery_id)
+    images = select(func.count()).select_from(Image)
+    return session.scalar(select(images.scalar_subquery() - tried.scalar_subquery())) or 0
 
 
 def anything_left(session: Session, gallery_id: str) -> bool:
     """Whether the gallery is not in line with the catalogue."""
-    stale = select(Embedding.image_id).join(Image, Image.id == Embedding.image_id)
-    queries = [
-        select(Removal.image_id),
-        select(Image.id).where(_missing(gallery_id)),
-        stale.where(_stale(gallery_id)),
-    ]
-    return any(session.execute(query.limit(1)).first() for query in queries)
+    queries = [select(Removal.image_id), select(Embedding.image_id).where(_stale(gallery_id))]
+    some = any(session.execute(query.limit(1)).first() for query in queries)
+    return some or count_missing(session, gallery_id) > 0
 
 
 def imported(session: Session) -> int | None:
@@ -89,17 +105,14 @@ def note_embedded(
     """Note that points were written, or why not; those of images deleted meanwhile are to go.
 
     The rows are read again here (Decision 10): an image gone since is left to the removals, and
-    one that changed is noted at the revision that was written, so that it is stale.
+    one that changed is stale from the start.
     """
-    ids = [one.image_id for one, _ in errors]
-    # The lock keeps PostgreSQL from deleting an image between this look and the commit.
-    there = select(Image.id).where(Image.id.in_(ids)).order_by(Image.id)
-    present = set(session.scalars(there.with_for_update(read=True, key_share=True)))
+    present = _revisions(session, [one for one, _ in errors])
     rows = [
         {
             "image_id": one.image_id,
             "gallery_id": gallery_id,
-            "image_revision": one.revision,
+            "image_revision": one.revision if present[one.image_id] == one.revision else 0,
             "error": error,
             "created_at": clock.now(),
         }
@@ -111,6 +124,17 @@ def note_embedded(
     for one, _ in errors:
         if one.image_id not in present:
             _remove_again(session, one)
+
+
+def _revisions(session: Session, images: Sequence[Wanted]) -> dict[str, int]:
+    """The revisions of those that are there as they are now, and stay until the commit.
+
+    Else PostgreSQL could let an edit commit that looks for points to mark before ours is there.
+    """
+    ids = [one.image_id for one in images]
+    there = select(Image.id, Image.revision).where(Image.id.in_(ids)).order_by(Image.id)
+    rows = session.execute(there.with_for_update(read=True))
+    return {image_id: revision for image_id, revision in rows}  # noqa: C416 - Row is no plain pair
 
 
 def _remove_again(session: Session, gone: Wanted) -> None:
@@ -131,19 +155,15 @@ def _insert(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.I
 
 
 def note_payloads(session: Session, gallery_id: str, written: Sequence[Wanted]) -> None:
-    """Note at which revisions the payloads of points were written."""
-    rows = [
-        {"image_id": one.image_id, "gallery_id": gallery_id, "image_revision": one.revision}
-        for one in written
-    ]
-    there = select(Embedding.image_id).where(
-        Embedding.gallery_id == gallery_id,
-        Embedding.image_id.in_([one.image_id for one in written]),
+    """Note at which revisions the payloads of points were written; those edited since are stale."""
+    now = _revisions(session, written)
+    ids = [one.image_id for one in written if now.get(one.image_id) == one.revision]
+    theirs = (Embedding.gallery_id == gallery_id, Embedding.image_id.in_(ids))
+    revision = select(Image.revision).where(Image.id == Embedding.image_id).scalar_subquery()
+    session.execute(
+        update(Embedding).where(*theirs).values(image_revision=revision),
+        execution_options={"synchronize_session": False},
     )
-    present = set(session.scalars(there.with_for_update()))
-    rows = [row for row in rows if row["image_id"] in present]
-    if rows:
-        session.execute(update(Embedding), rows)
 
 
 def forget_removals(session: Session, blobs: BlobStore, gone: Sequence[Gone]) -> None:
@@ -152,20 +172,26 @@ def forget_removals(session: Session, blobs: BlobStore, gone: Sequence[Gone]) ->
     The files go inside the transaction, against the rule: an import that comes upon the same
     bytes at this moment must find either both the row and the file, or neither.
     """
-    hashes = sorted({one.sha256 for one in gone})
-    of_these = Blob.sha256.in_(hashes)
-    # Two statements, since PostgreSQL looks for references as of a statement's beginning.
-    session.execute(select(Blob.sha256).where(of_these).order_by(Blob.sha256).with_for_update())
-    unused = of_these & ~exists().where(Image.sha256 == Blob.sha256)
-    for sha256 in session.scalars(delete(Blob).where(unused).returning(Blob.sha256)).all():
-        blobs.delete(sha256)
+    delete_unused_blobs(session, blobs, {one.sha256 for one in gone})
     for one in gone:
         as_read = (Removal.image_id == one.image_id, Removal.created_at == one.created_at)
         session.execute(delete(Removal).where(*as_read))
 
 
+def delete_unused_blobs(session: Session, blobs: BlobStore, sha256s: Collection[str]) -> list[str]:
+    """Delete rows and files of those blobs that no image shows; which they were."""
+    of_these = Blob.sha256.in_(sha256s)
+    # Two statements, since PostgreSQL looks for references as of a statement's beginning.
+    session.execute(select(Blob.sha256).where(of_these).order_by(Blob.sha256).with_for_update())
+    unused = of_these & ~exists().where(Image.sha256 == Blob.sha256)
+    deleted = session.scalars(delete(Blob).where(unused).returning(Blob.sha256)).all()
+    for sha256 in deleted:
+        blobs.delete(sha256)
+    return list(deleted)
+
+
 def _images() -> Select[Image, Product]:
-    return select(Image, Product).join(Product, Product.id == Image.product_id).order_by(Image.id)
+    return select(Image, Product).join(Product, Product.id == Image.product_id)
 
 
 def _wanted(session: Session, query: Select[Image, Product]) -> list[Wanted]:
@@ -182,8 +208,6 @@ def _missing(gallery_id: str) -> ColumnElement[bool]:
 
 
 def _stale(gallery_id: str) -> ColumnElement[bool]:
-    return and_(
-        Embedding.gallery_id == gallery_id,
-        Embedding.image_revision < Image.revision,
-        Embedding.error.is_(None),
-    )
+    """The 0 is written out, since an index of those only does not serve a parameter."""
+    stale = Embedding.image_revision == literal_column("0")
+    return and_(Embedding.gallery_id == gallery_id, stale)

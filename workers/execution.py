@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from backend.errors import AkinError, Unavailable
 from backend.jobs import lease
 from backend.jobs.lease import LeaseLost
+from backend.outages import told
 from backend.runtime import Runtime
 from workers.renewal import Renewal
 from workers.run import Run, Stopped
@@ -62,7 +62,7 @@ def _under_lease(
 def _conclude(run: Run, body: Body) -> None:
     """Run the body and write how it ended.
 
-    A database that does not answer is not caught: the lease runs out and the sweeper tries again.
+    Where a database does not even take that, the lease runs out and the sweeper tries again.
     """
     try:
         log.info("job started")
@@ -73,23 +73,19 @@ def _conclude(run: Run, body: Body) -> None:
     except Stopped:
         log.info("job stopped")
         run.release()
-    except (LeaseLost, OperationalError):
+    except LeaseLost:
         raise
-    except Unavailable as error:
-        log.warning("job will be tried again", error=error.sentence)
-        run.lapse(error.sentence)
-    except AkinError as error:
-        log.warning("job failed", error=error.sentence)
-        run.fail(error.sentence)
-    except OSError as error:
-        log.warning("job will be tried again", error=str(error))
-        run.lapse(
-            f"A file could not be read or written ({(error.strerror or str(error)).lower()}): make "
-            "room on the disk or mend its permissions, then retry the job."
-        )
-    except Exception:
-        log.exception("job failed")
-        run.fail(BUG)
+    except Exception as error:
+        failure = error if isinstance(error, AkinError) else told(error)
+        if failure is None:
+            log.exception("job failed")
+            run.fail(BUG)
+        elif isinstance(failure, Unavailable):
+            log.warning("job will be tried again", error=str(error))
+            run.lapse(failure.sentence)
+        else:
+            log.warning("job failed", error=str(error))
+            run.fail(failure.sentence)
 
 
 def _holder() -> str:

@@ -1,6 +1,6 @@
 """The ingest job: the files of an import become blobs, products and images.
 
-It plans first, all items in one transaction, and then works through them in batches: pictures are
+It plans first, all items before the first one, and then works through them in batches: pictures are
 read, decoded and stored outside of any transaction, then one transaction writes the rows and what
 became of each item. So a job that is resumed goes on with the items that are still pending.
 """
@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from backend import clock
+from backend.catalogue.attribute_kinds import declare_attributes
 from backend.catalogue.attributes import register_attributes
 from backend.catalogue.imports import files_of, release_staged
-from backend.catalogue.intake import take_file, take_row
+from backend.catalogue.intake import Batch, Taken
+from backend.catalogue.lost_pictures import forget_problems
 from backend.catalogue.schemas import ImportCreate, ProductFields
-from backend.catalogue.service import Outcome, ensure_embedded
+from backend.catalogue.service import ensure_embedded
 from backend.database import after_commit
 from backend.errors import AkinError, Conflict, InvalidInput
 from backend.jobs.tables import Job, JobItem
@@ -37,6 +42,8 @@ OUTCOMES = ("created", "updated", "unchanged", "skipped", "refused")
 BATCH_ITEMS = 64
 BATCH_BYTES = 128 * 1024 * 1024
 ROWS_AT_ONCE = 5_000
+TELL_SECONDS = 0.5
+RACES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +83,52 @@ def _plan(run: Run, staged: StagedFiles) -> None:
         files = files_of(session, run.job_id)
     if not files:
         raise Conflict("The files of this import are not kept any more: import them again.")
-    plan = plan_import(files, staged, ImportCreate.model_validate(run.parameters))
-    rows = [_row(run.job_id, position, item) for position, item in enumerate(plan.items)]
-    failed = sum(row["state"] == "failed" for row in rows)
+    with run.write() as session:
+        run.progress(session, stage="checking")
+    request = ImportCreate.model_validate(run.parameters)
+    plan = plan_import(files, staged, request, Checking(run).note)
+    _write_down(run, plan)
+
+
+def _write_down(run: Run, plan: Plan) -> None:
+    """In short transactions, so that others can write; the total comes last and says it is done."""
     with run.write() as session:
         _type_attributes(session, plan)
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            session.execute(insert(JobItem), rows[start : start + ROWS_AT_ONCE])
-        run.progress(session, stage="importing", done=failed, failed=failed, total=len(rows))
+        # What a run that ended in the midst of this has left.
+        session.execute(delete(JobItem).where(JobItem.job_id == run.job_id))
+    failed = 0
+    for start in range(0, len(plan.items), ROWS_AT_ONCE):
+        some = enumerate(plan.items[start : start + ROWS_AT_ONCE], start)
+        rows = [_row(run.job_id, position, item) for position, item in some]
+        failed += sum(row["state"] == "failed" for row in rows)
+        run.checkpoint()
+        with run.write() as session:
+            session.execute(insert(JobItem), rows)
+    with run.write() as session:
+        total = len(plan.items)
+        run.progress(session, stage="importing", done=failed, failed=failed, total=total)
+
+
+class Checking:
+    """Tells how many zips and manifests have been read, now and then; and stops where asked to."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._told = clock.monotonic()
+
+    def note(self, done: int, total: int) -> None:
+        """So many of so many have been read."""
+        self._run.checkpoint()
+        if clock.monotonic() - self._told < TELL_SECONDS:
+            return
+        self._told = clock.monotonic()
+        with self._run.write() as session:
+            self._run.progress(session, checked=(done, total))
 
 
 def _type_attributes(session: Session, plan: Plan) -> None:
+    with suppress(InvalidInput):  # the rows that have it are refused with this sentence
+        declare_attributes(session, plan.declared)
     for label, sample in plan.samples.items():
         try:
             register_attributes(session, {label: sample})
@@ -96,11 +138,12 @@ def _type_attributes(session: Session, plan: Plan) -> None:
 
 def _row(job_id: str, position: int, item: Item) -> dict[str, Any]:
     refused = item.plan is None
+    payload = item.plan.model_dump(mode="json", exclude_none=True) if item.plan else None
     return {
         "job_id": job_id,
         "position": position,
         "name": item.name,
-        "payload": item.plan.model_dump(mode="json", exclude_none=True) if item.plan else {},
+        "payload": _row_said_again(item.cells) if payload is None else payload,
         "state": "failed" if refused else "pending",
         "outcome": "refused" if refused else None,
         "reason": item.refusal,
@@ -112,7 +155,7 @@ def _next_batch(run: Run) -> list[Work]:
     pending = (JobItem.job_id == run.job_id, JobItem.state == "pending")
     query = select(JobItem.position, JobItem.payload).where(*pending).order_by(JobItem.position)
     with run.read() as session:
-        rows = session.execute(query.limit(BATCH_ITEMS)).all()
+        rows = session.execute(query.limit(run.at_once(BATCH_ITEMS))).all()
     batch: list[Work] = []
     size = 0
     for position, payload in rows:
@@ -141,23 +184,34 @@ def _do_batch(
 
 
 def _write(run: Run, batch: Sequence[Work], intake: Intake) -> None:
-    """Rows and outcomes; items that rely on a blob deleted meanwhile stay pending."""
+    """Rows and outcomes, once more if another import was first with one of the products."""
+    for _ in range(RACES):
+        try:
+            return _write_once(run, batch, intake)
+        except IntegrityError as error:
+            lost = error
+    raise lost
+
+
+def _write_once(run: Run, batch: Sequence[Work], intake: Intake) -> None:
+    """Items that rely on a blob deleted meanwhile stay pending."""
     request = ImportCreate.model_validate(run.parameters)
     with run.write() as session:
         relied = {p.sha256 for p in intake.pictures.values()} - intake.fresh
         vanished = relied - known_blobs(session, relied, hold=True).keys()
-        rows = [
-            _outcome_row(run.job_id, work, _take(session, work.plan, intake, request))
-            for work in batch
-            if not vanished & intake.hashes(work.plan.pictures)
-        ]
+        here = [work for work in batch if not vanished & intake.hashes(work.plan.pictures)]
+        products = Batch(session, [work.plan.sku for work in here])
+        taken = [(work, _take(products, work.plan, intake, request)) for work in here]
+        products.write()
+        rows = [_outcome_row(run.job_id, work, one) for work, one in taken]
         if rows:
             session.execute(update(JobItem), rows)
         job = session.get_one(Job, run.job_id)
         failed = sum(row["state"] == "failed" for row in rows)
         run.progress(session, done=job.done + len(rows), failed=job.failed + failed)
         after_commit(session, partial(_count, [row["outcome"] for row in rows]))
-        if any(row["outcome"] in {"created", "updated"} for row in rows):
+        healed = forget_problems(session, intake.fresh)
+        if healed or any(row["outcome"] in {"created", "updated"} for row in rows):
             ensure_embedded(session, run.runtime.queue)
 
 
@@ -167,35 +221,38 @@ def _count(outcomes: Iterable[str]) -> None:
 
 
 def _take(
-    session: Session, plan: ItemPlan, intake: Intake, request: ImportCreate
-) -> Outcome | AkinError:
+    products: Batch, plan: ItemPlan, intake: Intake, request: ImportCreate
+) -> Taken | AkinError:
     try:
         pictures = intake.of(plan.pictures)
-        with session.begin_nested():
-            if not plan.from_manifest:
-                return take_file(session, plan.sku, plan.fields, pictures[0])
-            defaults = ProductFields(category=request.category, split=request.split)
-            return take_row(
-                session,
-                plan.sku,
-                plan.fields,
-                pictures,
-                on_conflict=request.on_conflict,
-                defaults=defaults,
-            )
+        if not plan.from_manifest:
+            return products.take_file(plan.sku, plan.fields, pictures[0])
+        return products.take_row(
+            plan.sku,
+            plan.fields,
+            pictures,
+            on_conflict=request.on_conflict,
+            defaults=ProductFields(category=request.category, split=request.split),
+        )
     except AkinError as error:
         return error
 
 
-def _outcome_row(job_id: str, work: Work, outcome: Outcome | AkinError) -> dict[str, Any]:
-    refused = isinstance(outcome, AkinError)
-    return {
-        "job_id": job_id,
-        "position": work.position,
-        "state": "failed" if refused else "done",
-        "outcome": "refused" if refused else outcome,
-        "reason": outcome.sentence if isinstance(outcome, AkinError) else None,
-    }
+def _outcome_row(job_id: str, work: Work, taken: Taken | AkinError) -> dict[str, Any]:
+    """What became of an item; its plan is not needed any more, and what it became is."""
+    place = {"job_id": job_id, "position": work.position}
+    if isinstance(taken, Taken):
+        payload = {"product": taken.product_id}
+        done = {"state": "done", "outcome": taken.outcome, "reason": None, "payload": payload}
+        return place | done
+    payload = _row_said_again(work.plan.cells())
+    told = {"state": "failed", "outcome": "refused", "reason": taken.sentence, "payload": payload}
+    return place | told
+
+
+def _row_said_again(cells: dict[str, str] | None) -> dict[str, Any]:
+    """What the CSV of refusals repeats of a manifest's row."""
+    return {} if cells is None else {"row": cells}
 
 
 def _release(run: Run) -> bool:

@@ -1,4 +1,4 @@
-"""Rounds that keep the installation healthy: the sweeper."""
+"""Rounds that keep the installation healthy: the sweeper, and the reconciliation of the night."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import structlog
 from celery import Celery
 from sqlalchemy.exc import SQLAlchemyError
 
+from backend.errors import AkinError
+from backend.jobs.reconciling import ensure_reconcile, is_due
+from backend.jobs.schemas import ReconcileRequest
 from backend.jobs.sweeping import SWEEP_SECONDS, sweep
 from backend.runtime import Runtime
 
@@ -16,13 +19,17 @@ SWEEP = "akin.sweep"
 log = structlog.get_logger()
 
 
-def schedule(app: Celery, runtime: Runtime) -> None:
-    """Let `celery beat` ask for a round every 15 s, and the worker of the queue `beat` do it."""
+def take_rounds(app: Celery, runtime: Runtime) -> None:
+    """Let the worker of the queue `beat` do a round whenever it is asked for."""
 
     def round_() -> None:
-        sweep(runtime.database, runtime.queue)
+        look_after(runtime)
 
     app.task(round_, name=SWEEP, shared=False)
+
+
+def ask_for_rounds(app: Celery) -> None:
+    """Let `celery beat` ask for a round every 15 s; one not taken by then is dropped."""
     app.conf.beat_schedule = {
         "sweep": {
             "task": SWEEP,
@@ -30,6 +37,20 @@ def schedule(app: Celery, runtime: Runtime) -> None:
             "options": {"expires": SWEEP_SECONDS},
         }
     }
+
+
+def look_after(runtime: Runtime) -> None:
+    """One round: mend what messages and workers were lost, and ask for what the night is to do."""
+    sweep(runtime.database, runtime.queue)
+    hour = runtime.settings.reconcile_hour
+    if hour == "off":
+        return
+    with runtime.database.read() as session:
+        due = is_due(session, hour)
+    if due:
+        with runtime.database.write() as session:
+            job = ensure_reconcile(session, runtime.queue, ReconcileRequest(), "akin")
+            log.info("time for the day's reconciliation", job=job.id)
 
 
 class Sweeper:
@@ -56,6 +77,6 @@ class Sweeper:
 
     def _round(self) -> None:
         try:
-            sweep(self._runtime.database, self._runtime.queue)
-        except SQLAlchemyError as error:
+            look_after(self._runtime)
+        except (SQLAlchemyError, AkinError) as error:
             log.warning("not swept, next round again", error=str(error))

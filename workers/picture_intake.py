@@ -1,4 +1,4 @@
-"""From the sources of an import to stored pictures: read, hashed, decoded in threads, kept."""
+"""From the sources of an import to stored pictures: read, hashed, decoded, kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backend.catalogue.intake import StoredPicture
 from backend.catalogue.renditions import ImageFacts, prepare_image, store_image
 from backend.catalogue.tables import Blob
 from backend.encoding.decoding import DecodeLimits
-from backend.errors import AkinError
+from backend.errors import AkinError, Unavailable
 from backend.runtime import Runtime
 from workers.staged_files import FileSource, StagedFiles
 
@@ -66,7 +66,8 @@ def take_in(
     """
     refused: dict[str, AkinError] = {}
     read: dict[str, _Read] = {}
-    for source in sources:
+    # By zip, so that each is opened once a batch: rows may name pictures of two of them in turn.
+    for source in sorted(sources, key=lambda source: source.archive or ""):
         try:
             read[source.name] = _read(source, staged, runtime.limits)
         except AkinError as error:
@@ -102,8 +103,8 @@ def _known(runtime: Runtime, read: Mapping[str, _Read]) -> dict[str, StoredPictu
     return {
         name: StoredPicture(one.sha256, known[one.sha256])
         for name, one in read.items()
-        # A removal that was killed may have left the row of a blob whose file is gone.
-        if one.sha256 in known and runtime.blobs.exists(one.sha256)
+        # A disk that failed, or a removal that was killed, may have left a row without its file.
+        if (facts := known.get(one.sha256)) and runtime.blobs.size(one.sha256) == facts.size
     }
 
 
@@ -116,12 +117,15 @@ def _read(source: FileSource, staged: StagedFiles, limits: DecodeLimits) -> _Rea
 
 
 def _store(runtime: Runtime, read: _Read) -> StoredPicture | AkinError:
+    """What a thread of the import does with a picture, most of the time waiting for others."""
     try:
         data = read.data
         if data is None:
             with StagedFiles(runtime.blobs) as staged:
                 data = staged.read(read.source, runtime.limits.max_bytes)
-        image = prepare_image(data, runtime.limits, name=read.source.name)
+        image = prepare_image(runtime.decoder, data, name=read.source.name)
         return StoredPicture(store_image(runtime.blobs, image), image.facts)
+    except Unavailable:  # says nothing about the picture
+        raise
     except AkinError as error:
         return error

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
 from backend.catalogue.archives import Member
-from backend.catalogue.attributes import kind_of as attribute_kind
-from backend.catalogue.manifests import BadRow, Manifest, Row, parse_manifest
+from backend.catalogue.attribute_kinds import samples_of
+from backend.catalogue.manifest_rows import BadRow, Row, cells_of
+from backend.catalogue.manifests import Manifest, parse_manifest
 from backend.catalogue.naming import fields_of, folder_of, kind_of
-from backend.catalogue.schemas import AttributeValue, FileClaim, ImportCreate, ProductFields
+from backend.catalogue.schemas import (
+    AttributeDeclaration,
+    AttributeValue,
+    FileClaim,
+    ImportCreate,
+    ProductFields,
+)
 from backend.errors import AkinError, TooLarge
 from workers.staged_files import FileSource, StagedFiles
 
 MAX_MANIFEST_BYTES = 100 * 1024 * 1024
-_WIDTH = {"bool": 0, "integer": 0, "float": 1, "keyword": 2}
 
 
 class ItemPlan(BaseModel):
@@ -27,6 +33,15 @@ class ItemPlan(BaseModel):
     fields: ProductFields
     pictures: list[FileSource]
     from_manifest: bool = False
+    manifest: str | None = None
+    """The name of the manifest, for a report that says the row again."""
+
+    def cells(self) -> dict[str, str] | None:
+        """The manifest's row, as a CSV of refusals says it; None for a plain picture."""
+        if self.manifest is None:
+            return None
+        images = tuple(source.name for source in self.pictures)
+        return cells_of(Row(0, self.sku, self.fields, images), self.manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +51,22 @@ class Item:
     name: str
     plan: ItemPlan | None = None
     refusal: str | None = None
+    cells: dict[str, str] | None = None
+    """What stands in a refused row of a manifest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The items of an import in a fixed order, and for each attribute a value to type it by."""
+    """The items of an import in a fixed order, and what tells the kinds of its attributes: those
+    that an export declares, and for each attribute a value to type it by."""
 
     items: list[Item]
+    declared: list[AttributeDeclaration]
     samples: dict[str, AttributeValue]
+
+
+def no_progress(done: int, total: int) -> None:
+    """What `plan_import` calls where nobody wants to know how far it is."""
 
 
 @dataclass(slots=True)
@@ -54,24 +77,40 @@ class _Stock:
     paths: dict[str, str] = field(default_factory=dict)
     manifests: list[FileSource] = field(default_factory=list)
     refused: list[Item] = field(default_factory=list)
+    zips: int = 0
 
     def add(self, source: FileSource, path: str) -> None:
         if kind_of(source.name) == "manifest":
             self.manifests.append(source)
             return
         key = _key(source.name)
-        key = source.name if key in self.pictures else key
+        held = self.pictures.get(key)
+        if held is not None and held.name == source.name:
+            refusal = f"{source.name} came twice, in a zip and beside it: keep one of the two."
+            self.refused.append(Item(source.name[:1000], refusal=refusal))
+            return
+        if held is not None and key != source.name:
+            key = source.name
+        elif held is not None:  # its name in another Unicode form came first
+            self.pictures[held.name], self.paths[held.name] = held, self.paths[key]
         self.pictures[key], self.paths[key] = source, path
 
 
-def plan_import(files: Sequence[FileClaim], staged: StagedFiles, request: ImportCreate) -> Plan:
+def plan_import(
+    files: Sequence[FileClaim],
+    staged: StagedFiles,
+    request: ImportCreate,
+    progress: Callable[[int, int], None] = no_progress,
+) -> Plan:
     """Everything an import will do, from the names and hashes of its files.
 
     Category and split of `request` are for pictures whose folders say nothing. A picture that a
     manifest names is not an item of its own. What cannot be read is an item with its refusal.
+
+    progress: told how many of the zips and manifests have been read, and how many there are.
     """
-    stock = _take_stock(files, staged)
-    manifests = dict(_read_manifests(stock, staged))
+    stock = _take_stock(files, staged, progress)
+    manifests = dict(_read_manifests(stock, staged, request, progress))
     items = [*stock.refused]
     for name, manifest in manifests.items():
         items += _row_items(name, manifest, stock.pictures)
@@ -81,11 +120,15 @@ def plan_import(files: Sequence[FileClaim], staged: StagedFiles, request: Import
         for key, source in stock.pictures.items()
         if key not in named
     ]
-    return Plan(items, _samples(row for m in manifests.values() for row in m.rows))
+    declared = [one for manifest in manifests.values() for one in manifest.declared]
+    return Plan(items, declared, samples_of(manifests.values()))
 
 
-def _take_stock(files: Sequence[FileClaim], staged: StagedFiles) -> _Stock:
+def _take_stock(
+    files: Sequence[FileClaim], staged: StagedFiles, progress: Callable[[int, int], None]
+) -> _Stock:
     stock = _Stock()
+    total = sum(kind_of(file.name) in {"zip", "manifest"} for file in files)
     for file in files:
         source = FileSource(name=file.name, sha256=file.sha256, size=file.size)
         if kind_of(file.name) != "zip":
@@ -95,6 +138,8 @@ def _take_stock(files: Sequence[FileClaim], staged: StagedFiles) -> _Stock:
             _expand(source, staged, stock)
         except AkinError as error:
             stock.refused.append(Item(source.name, refusal=error.sentence))
+        stock.zips += 1
+        progress(stock.zips, total)
     return stock
 
 
@@ -129,10 +174,17 @@ def _below(archive: FileSource, member: Member) -> str:
     return "/".join(part for part in (folder_of(archive.name), member.name) if part)
 
 
-def _read_manifests(stock: _Stock, staged: StagedFiles) -> Iterator[tuple[str, Manifest]]:
-    for source in stock.manifests:
+def _read_manifests(
+    stock: _Stock,
+    staged: StagedFiles,
+    request: ImportCreate,
+    progress: Callable[[int, int], None],
+) -> Iterator[tuple[str, Manifest]]:
+    total = stock.zips + len(stock.manifests)
+    for count, source in enumerate(stock.manifests):
+        progress(stock.zips + count, total)
         try:
-            yield source.name, parse_manifest(_manifest_bytes(source, staged), source.name)
+            yield source.name, parse_manifest(_manifest_bytes(source, staged), source.name, request)
         except AkinError as error:
             stock.refused.append(Item(source.name, refusal=error.sentence))
 
@@ -148,7 +200,8 @@ def _manifest_bytes(source: FileSource, staged: StagedFiles) -> bytes:
 
 def _row_items(name: str, manifest: Manifest, pictures: Mapping[str, FileSource]) -> Iterator[Item]:
     for bad in manifest.refused:
-        yield Item(_row_name(name, bad.number, bad.sku), refusal=bad.sentence)
+        shown = _row_name(name, bad.number, bad.sku)
+        yield Item(shown, refusal=bad.sentence, cells=bad.cells)
     for row in manifest.rows:
         shown = _row_name(name, row.number, row.sku)
         missing = [image for image in row.images if _key(image) not in pictures]
@@ -157,10 +210,12 @@ def _row_items(name: str, manifest: Manifest, pictures: Mapping[str, FileSource]
                 f"{name}, row {row.number}: the picture {missing[0]} did not come with the "
                 "manifest: put it where the row says, and import again."
             )
-            yield Item(shown, refusal=refusal)
+            yield Item(shown, refusal=refusal, cells=cells_of(row, name))
             continue
         sources = [pictures[_key(image)] for image in row.images]
-        plan = ItemPlan(sku=row.sku, fields=row.fields, pictures=sources, from_manifest=True)
+        plan = ItemPlan(
+            sku=row.sku, fields=row.fields, pictures=sources, from_manifest=True, manifest=name
+        )
         yield Item(shown, plan)
 
 
@@ -182,20 +237,6 @@ def _named_pictures(manifests: Iterable[Manifest]) -> Iterator[str]:
     for manifest in manifests:
         rows: list[Row | BadRow] = [*manifest.rows, *manifest.refused]
         yield from (_key(image) for row in rows for image in row.images)
-
-
-def _samples(rows: Iterable[Row]) -> dict[str, AttributeValue]:
-    """For each attribute its widest value, so that a column of 10, 12 and S becomes words."""
-    samples: dict[str, AttributeValue] = {}
-    for row in rows:
-        for label, value in (row.fields.attributes or {}).items():
-            if label not in samples or _width(value) > _width(samples[label]):
-                samples[label] = value
-    return samples
-
-
-def _width(value: AttributeValue) -> int:
-    return _WIDTH[attribute_kind(value)]
 
 
 def _key(name: str) -> str:

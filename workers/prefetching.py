@@ -13,8 +13,9 @@ Made = TypeVar("Made")
 
 
 def decode_threads() -> int:
-    """How many threads decode pictures: Pillow lets go of the interpreter lock meanwhile."""
-    return min(16, max(2, os.cpu_count() or 2))
+    """How many threads have pictures decoded: more than there are children to do it, so that none
+    of them waits while a thread reads the next picture or puts away the last."""
+    return min(18, 3 + (os.cpu_count() or 1))
 
 
 def ahead(

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.database import after_commit
 from backend.jobs import lease, service
 from backend.jobs.lease import LeaseLost
+from backend.jobs.schemas import PROGRESS
 from backend.jobs.tables import Job
 from backend.runtime import Runtime
+from workers.pace import Pace
 from workers.renewal import Renewal
 
 
@@ -34,6 +38,9 @@ class Run:
         self._token = job.lease_token
         self._renewal = renewal
         self._shutdown = shutdown
+        self._pace = Pace()
+        self._attempt = job.attempts
+        self._moved = False
 
     @property
     def stopping(self) -> bool:
@@ -65,7 +72,17 @@ class Run:
             self._renewal.cancelling = job.state == "cancelling"
             yield session
             session.flush()
-            lease.record(session, self.job_id, self._token, session.info.get("progress", {}))
+            progress, moved = session.info.get("progress", {}), session.info.get("moved", False)
+            lease.record(session, self.job_id, self._token, progress, moved=moved)
+            after_commit(session, partial(self._move, moved=moved or "done" in progress))
+
+    def at_once(self, size: int) -> int:
+        """How much to take on in one step: `size`, or less where the last runs ended in the midst.
+
+        A quarter for each of them, and one thing at last, until a step is done: so a machine that
+        dies again and again gets on, and one bad thing does not take its whole batch with it.
+        """
+        return size if self._moved else max(1, size >> 2 * (self._attempt - 1))
 
     def progress(
         self,
@@ -75,11 +92,24 @@ class Run:
         done: int | None = None,
         failed: int | None = None,
         total: int | None = None,
+        checked: tuple[int, int] | None = None,
+        moved: bool = False,
     ) -> None:
-        """Say how far the job is, in whole numbers so far; kept with the write transaction."""
+        """Say how far the job is, in whole numbers so far; kept with the write transaction.
+
+        moved: that it got on by a step which `done` does not count.
+        checked: how many of how many things have been looked at, while the total is not known.
+        """
         told = {"stage": stage, "done": done, "failed": failed, "total": total}
-        given = {name: value for name, value in told.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+        if stage is not None:
+            self._pace = Pace()
+        if done is not None:
+            given["result"] = {PROGRESS: {"rate": self._pace.after(done)}}
+        elif checked is not None:
+            given["result"] = {PROGRESS: {"done": checked[0], "total": checked[1]}}
         session.info.setdefault("progress", {}).update(given)
+        session.info["moved"] = session.info.get("moved", False) or moved
 
     def finish(
         self, result: dict[str, Any], unless: Callable[[Session], bool] | None = None
@@ -115,6 +145,9 @@ class Run:
         """Let the lease run out, so that the job is tried again in a minute."""
         with self._locked() as (_, job):
             lease.lapse(job, error)
+
+    def _move(self, *, moved: bool) -> None:
+        self._moved = self._moved or moved
 
     @contextmanager
     def _locked(self) -> Iterator[tuple[Session, Job]]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.catalogue.lost_pictures import lost_bytes
 from backend.encoding.backbone import Backbone, BadFeatures
-from backend.encoding.decoding import decode_image
 from backend.encoding.preprocessing import Preprocessing
 from backend.errors import AkinError, NotFound, Unavailable
 from backend.gallery.port import Vector
@@ -39,18 +39,18 @@ class Encoded:
 def decode(
     runtime: Runtime, preprocessing: Preprocessing, watch: Stopwatch, wanted: Wanted
 ) -> Decoded:
-    """The pixels of an image, or its error; raises only if the blob store does not answer."""
+    """The pixels of an image, or its error.
+
+    Raises Unavailable if the blob store or the decoder does not answer.
+    """
     name = f"the image of {wanted.sku}"
     try:
         with watch.stage("read"):
             data = runtime.blobs.read(wanted.sha256)
         with watch.stage("decode"):
-            draft = preprocessing.draft
-            image = decode_image(data, runtime.limits, draft=draft, name=name)
-            return Decoded(wanted, preprocessing.pixels(image))
+            return Decoded(wanted, runtime.decoder.pixels(data, preprocessing, name=name))
     except NotFound:
-        error = f"The stored bytes of {name} are gone: delete the image and send it again."
-        return Decoded(wanted, None, error)
+        return Decoded(wanted, None, lost_bytes(wanted.sku))
     except Unavailable:
         raise
     except AkinError as refusal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,19 +25,19 @@ class Actor:
 LOCAL_ADMIN = Actor("local", "admin")
 
 
-def current_actor() -> Actor:
+async def current_actor() -> Actor:
     """The actor of this request."""
     return LOCAL_ADMIN
 
 
-def require(role: Role) -> Callable[[Actor], Actor]:
+def require(role: Role) -> Callable[[Actor], Awaitable[Actor]]:
     """A dependency that lets in actors of at least this role.
 
     Raises:
         NotAllowed: for anybody else.
     """
 
-    def check(actor: Actor = Depends(current_actor)) -> Actor:
+    async def check(actor: Actor = Depends(current_actor)) -> Actor:
         if RANK[actor.role] < RANK[role]:
             raise NotAllowed(
                 f"This needs the role {role} and {actor.name} is a {actor.role}: "

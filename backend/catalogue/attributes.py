@@ -16,7 +16,7 @@ from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from backend import clock
-from backend.catalogue.schemas import AttributeKind, AttributeValue
+from backend.catalogue.schemas import AttributeKind, AttributeValue, composed
 from backend.catalogue.tables import Attribute
 from backend.errors import InvalidInput
 from backend.gallery.filters import BUILT_IN_KEYS
@@ -68,17 +68,25 @@ def slugify(label: str) -> str:
     return slug
 
 
+KnownKinds = dict[str, AttributeKind]
+"""Kinds by slug that were read before in the same transaction; they never change."""
+
+
 def register_attributes(
-    session: Session, attributes: Mapping[str, AttributeValue]
+    session: Session, attributes: Mapping[str, AttributeValue], known: KnownKinds | None = None
 ) -> dict[str, AttributeValue]:
     """The values by slug, each in its attribute's kind; attributes seen first are written down.
+
+    known: where kinds are looked for first, and kept.
 
     Raises:
         InvalidInput: for a key `slugify` refuses, two keys of one slug, or a value that cannot be
             converted to its attribute's kind; then nothing is written down.
     """
     labels = _by_slug(attributes)
-    kinds = _kinds_of(session, labels)
+    kinds = {} if known is None else known
+    if labels.keys() - kinds.keys():
+        kinds |= _kinds_of(session, labels.keys() - kinds.keys())
     unseen = {
         slug: kind_of(attributes[label]) for slug, label in labels.items() if slug not in kinds
     }
@@ -116,7 +124,7 @@ def kind_of(value: AttributeValue) -> AttributeKind:
 
 def convert(label: str, value: AttributeValue, kind: AttributeKind) -> AttributeValue:
     """`value` in `kind`; raises InvalidInput naming the attribute, the value and the kind."""
-    text_form = str(value).strip()
+    text_form = composed(str(value)).strip()
     if not text_form or len(text_form) > MAX_VALUE or _UNSTORABLE.search(text_form):
         shown = ascii(text_form[:40])
         raise InvalidInput(

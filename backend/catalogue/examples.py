@@ -74,3 +74,10 @@ EXPORT: Responses = {
         "description": "One product a line, as a manifest that can be imported.",
     }
 }
+EXPORT_SIZE = _answer(200, {"products": 1500, "images": 1512, "bytes": 190_340_112})
+EXPORT_ZIP: Responses = {
+    200: {
+        "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+        "description": "A zip of products.jsonl and the images, that can be imported.",
+    }
+}

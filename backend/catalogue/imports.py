@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.blobs import BlobStore
-from backend.catalogue.naming import check_name
+from backend.catalogue.naming import check_name, kind_of
 from backend.catalogue.schemas import FileClaim, ImportCreate
 from backend.catalogue.tables import Blob
 from backend.errors import Conflict, NotFound, TooLarge
@@ -62,12 +62,14 @@ def claim_files(
                 "smaller parts, or raise AKIN_MAX_UPLOAD_BYTES."
             )
     rows = _rows(session, job_id, claims)
-    known = _known(session, {claim.sha256 for claim in claims.values()})
+    # A zip or manifest is read itself, also where the same bytes are a stored picture (a polyglot).
+    pictures = {claim.sha256 for name, claim in claims.items() if kind_of(name) == "picture"}
+    known = _known(session, pictures)
     for name, claim in claims.items():
         row = rows.get(name)
         if row is None or row.sha256 != claim.sha256:
             row = _new_row(job_id, claim)
-        row.received = row.received or claim.sha256 in known
+        row.received = row.received or (claim.sha256 in known and kind_of(name) == "picture")
         rows[name] = session.merge(row)
     return list(dict.fromkeys(row.sha256 for row in rows.values() if not row.received))
 
@@ -80,6 +82,12 @@ def mark_received(
     mine = (ImportFile.job_id == job_id, ImportFile.sha256.in_(sha256s))
     counted = {} if size is None else {"size": size}
     session.execute(update(ImportFile).where(*mine).values(received=True, **counted))
+
+
+def mark_missing(session: Session, job_id: str, sha256s: Collection[str]) -> None:
+    """Note that the bytes of claimed files are needed after all."""
+    mine = (ImportFile.job_id == job_id, ImportFile.sha256.in_(sha256s))
+    session.execute(update(ImportFile).where(*mine).values(received=False))
 
 
 def check_claimed(session: Session, job_id: str, sha256: str) -> None:
@@ -138,14 +146,28 @@ def release_staged(session: Session, blobs: BlobStore, ending: str | None = None
     over = _over(ending)
     files = select(ImportFile).join(Job, Job.id == ImportFile.job_id)
     rows = session.scalars(files.where(over).limit(RELEASED_AT_ONCE)).all()
-    hashes = {row.sha256 for row in rows}
-    claimed = select(ImportFile.sha256).join(Job, Job.id == ImportFile.job_id)
-    live = set(session.scalars(claimed.where(~over, ImportFile.sha256.in_(hashes))))
-    for sha256 in hashes - live:
-        blobs.unstage(sha256)
-    keys = [(row.job_id, row.name) for row in rows]
-    session.execute(delete(ImportFile).where(tuple_(ImportFile.job_id, ImportFile.name).in_(keys)))
+    unstage_unclaimed(session, blobs, {row.sha256 for row in rows}, ending)
+    # One job at a time, since SQLite has no index search for lists of pairs.
+    for job_id in {row.job_id for row in rows}:
+        names = [row.name for row in rows if row.job_id == job_id]
+        theirs = (ImportFile.job_id == job_id, ImportFile.name.in_(names))
+        session.execute(delete(ImportFile).where(*theirs))
     return len(rows) == RELEASED_AT_ONCE
+
+
+def unstage_unclaimed(
+    session: Session, blobs: BlobStore, sha256s: Collection[str], ending: str | None = None
+) -> None:
+    """Remove those staged bytes that no import may still need, other than the one `ending`."""
+    for sha256 in unclaimed(session, sha256s, ending):
+        blobs.unstage(sha256)
+
+
+def unclaimed(session: Session, sha256s: Collection[str], ending: str | None = None) -> set[str]:
+    """Those that no import may still need, other than the one `ending`."""
+    claimed = select(ImportFile.sha256).join(Job, Job.id == ImportFile.job_id)
+    needed = session.scalars(claimed.where(~_over(ending), ImportFile.sha256.in_(sha256s)))
+    return set(sha256s) - set(needed)
 
 
 def _hold(session: Session, job_id: str) -> None:

@@ -110,7 +110,7 @@ def check_name(name: str) -> str:
             f"The file name {_shown(name[:60])}… has {len(name):,} characters, and "
             f"{_NAME_LENGTH:,} are allowed: shorten it."
         )
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+    if not name.isprintable() and any(unicodedata.category(c) in {"Cc", "Cs"} for c in name):
         raise InvalidInput(
             f"The file name {_shown(name)} holds characters that cannot be stored: rename the file."
         )
@@ -143,8 +143,10 @@ def _leaves_posix(name: str) -> bool:
 
 
 def _clean(text: str) -> str:
-    """In one Unicode form (macOS writes decomposed names) and without doubled spaces."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """In one Unicode form (macOS writes decomposed names), without doubled spaces and without
+    characters that nobody sees."""
+    words = unicodedata.normalize("NFC", text).split()
+    return " ".join("".join(filter(str.isprintable, word)) for word in words)
 
 
 def _sentence_case(text: str) -> str:

@@ -48,7 +48,7 @@ def picture(
     known = {one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    data = rendition(runtime.blobs, sha256, kind, runtime.limits)
+    data = rendition(runtime.blobs, sha256, kind, runtime.query_decoder)
     return Response(data, media_type="image/webp", headers=headers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated
 
@@ -13,20 +14,24 @@ from sqlalchemy.orm import Session
 
 from backend.accounts.actor import require
 from backend.catalogue import examples, picture_routes, service
-from backend.catalogue.exporting import export_lines
+from backend.catalogue.exporting import export_lines, export_size, export_zip
 from backend.catalogue.facets import facets, summary
 from backend.catalogue.listing import list_products, read_filter
+from backend.catalogue.lost_pictures import forget_problems
 from backend.catalogue.presenting import active_gallery, to_schema
 from backend.catalogue.renditions import prepare_image, store_image
 from backend.catalogue.schemas import (
     BulkEdit,
     BulkResult,
     CatalogueSummary,
+    ExportSize,
     Facet,
     ProductCreate,
     ProductOut,
+    ProductSort,
     ProductUpdate,
 )
+from backend.catalogue.sorted_listing import products_at
 from backend.catalogue.tables import Product
 from backend.dependencies import get_runtime
 from backend.errors import NotFound
@@ -57,11 +62,20 @@ def get_products(
     ] = "",
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    sort: ProductSort = "newest",
+    offset: Annotated[
+        int | None,
+        Query(ge=0, le=10_000_000, description="Instead of a cursor: how many to pass over."),
+    ] = None,
     runtime: Runtime = Depends(get_runtime),
 ) -> Page[ProductOut]:
-    """One page of the products that match, newest first."""
+    """One page of the products that match, newest first. In another order, pages go by `offset`."""
     with runtime.database.read() as session:
         wanted = read_filter(session, filters)
+        if sort != "newest" or offset is not None:
+            return products_at(
+                session, filter=wanted, text=q, sort=sort, offset=offset or 0, limit=limit
+            )
         return list_products(session, filter=wanted, text=q, cursor=cursor, limit=limit)
 
 
@@ -160,11 +174,12 @@ def post_image(
     with runtime.database.read() as session:
         service.get(session, product_id)
     data = image.file.read(runtime.limits.max_bytes + 1)
-    prepared = prepare_image(data, runtime.limits, name=image.filename or "the file")
+    prepared = prepare_image(runtime.query_decoder, data, name=image.filename or "the file")
     sha256 = store_image(runtime.blobs, prepared)
     with runtime.database.write() as session:
         product = service.get(session, product_id, for_change=True)
-        if service.attach_image(session, product, sha256, prepared.facts):
+        is_new = service.attach_image(session, product, sha256, prepared.facts)
+        if forget_problems(session, [sha256]) or is_new:
             service.ensure_embedded(session, runtime.queue)
         shown = _shown(session, product)
     if not runtime.blobs.exists(sha256):  # an embed job removed the same bytes before the commit
@@ -218,13 +233,54 @@ def get_summary(runtime: Runtime = Depends(get_runtime)) -> CatalogueSummary:
     responses=examples.EXPORT,
     dependencies=[_MANAGER],
 )
-def export(runtime: Runtime = Depends(get_runtime)) -> StreamingResponse:
+def export(
+    filters: Filters = [],  # noqa: B006 - FastAPI copies it
+    runtime: Runtime = Depends(get_runtime),
+) -> StreamingResponse:
     """Every product with its fields and the file names of its images, streamed."""
-    return StreamingResponse(
-        export_lines(runtime.database),
-        media_type="application/x-ndjson",
-        headers={"Content-Disposition": 'attachment; filename="catalogue.jsonl"'},
+    with runtime.database.read() as session:
+        wanted = read_filter(session, filters)
+    return _download(
+        export_lines(runtime.database, wanted), "application/x-ndjson", "catalogue.jsonl"
     )
+
+
+@router.get(
+    "/catalogue/export.zip",
+    summary="Export the catalogue with its images",
+    response_class=StreamingResponse,
+    responses=examples.EXPORT_ZIP,
+    dependencies=[_MANAGER],
+)
+def export_with_images(
+    filters: Filters = [],  # noqa: B006 - FastAPI copies it
+    runtime: Runtime = Depends(get_runtime),
+) -> StreamingResponse:
+    """A zip of `products.jsonl` and the images, streamed; as an import it gives the same again."""
+    with runtime.database.read() as session:
+        wanted = read_filter(session, filters)
+    chunks = export_zip(runtime.database, runtime.blobs, wanted)
+    return _download(chunks, "application/zip", "catalogue.zip")
+
+
+@router.get(
+    "/catalogue/export",
+    summary="How large an export would be",
+    responses=examples.EXPORT_SIZE,
+    dependencies=[_MANAGER],
+)
+def get_export_size(
+    filters: Filters = [],  # noqa: B006 - FastAPI copies it
+    runtime: Runtime = Depends(get_runtime),
+) -> ExportSize:
+    """Products, images and the images' bytes."""
+    with runtime.database.read() as session:
+        return export_size(session, read_filter(session, filters))
+
+
+def _download(chunks: Iterator[str] | Iterator[bytes], form: str, name: str) -> StreamingResponse:
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(chunks, media_type=form, headers=disposition)
 
 
 def _shown(session: Session, product: Product) -> ProductOut:

@@ -2,21 +2,77 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 Split = Literal["train", "val", "test"]
 OnConflict = Literal["update", "skip", "error"]
 AttributeKind = Literal["keyword", "integer", "float", "bool"]
 AttributeValue = str | int | float | bool
+ManifestField = Literal["sku", "image", "title", "category", "split", "price", "currency"]
+TextEncoding = Literal["windows-1252"]
+ProductSort = Literal["newest", "oldest", "sku", "title"]
 
-Sku = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+def composed(text: str) -> str:
+    """In Unicode's composed form (NFC), so that what looks the same is the same."""
+    return unicodedata.normalize("NFC", text)
+
+
+def sku_form(text: str) -> str:
+    """The one form that SKUs are stored and looked up in: composed, and each run of blanks as one,
+    since no screen shows a difference."""
+    return re.sub(" +", " ", composed(text)).strip()
+
+
+def _texts(change: Callable[[str], str]) -> BeforeValidator:
+    """To stand behind the constraints, since pydantic goes through what is before a value last to
+    first; what is no text is left to them."""
+    return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
+
+
+def _printable(sku: str) -> str:
+    if not sku.isprintable():
+        raise ValueError("every character must be one that can be printed")
+    return sku
+
+
+def _as_list(value: Any) -> Any:
+    if value is None or value == "":
+        return []
+    return [value] if isinstance(value, str) else value
+
+
+Sku = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    _texts(sku_form),
+    AfterValidator(_printable),
+]
+"""In one form: see `sku_form`. Upper and lower case are different SKUs."""
+ColumnName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+ColumnNames = Annotated[list[ColumnName], BeforeValidator(_as_list), Field(max_length=50)]
 ProductId = Annotated[str, StringConstraints(max_length=36)]
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-Category = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _texts(composed)
+]
+Category = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _texts(composed)
+]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
 
@@ -140,11 +196,36 @@ class Facet(BaseModel):
     maximum: float | None = None
 
 
-class ImportCreate(BaseModel):
+class AttributeDeclaration(BaseModel):
+    """An attribute as an export writes it down, so that an import makes the same of it."""
+
+    slug: str = Field(min_length=1, max_length=64)
+    label: str = Field(min_length=1, max_length=100)
+    kind: AttributeKind
+
+
+class ManifestOptions(BaseModel):
+    """How manifests are to be read, where guessing does not do."""
+
+    columns: dict[ManifestField, ColumnNames] = Field(
+        default_factory=dict,
+        description="Field to the column that gives it, for `image` also several; null or an "
+        "empty list: none. Fields that are not named are guessed.",
+    )
+    ignored_columns: list[ColumnName] = Field(default_factory=list, max_length=1000)
+    currency: Currency | None = Field(None, description="Of prices that come without one.")
+    encoding: TextEncoding | None = Field(None, description="Of manifests that are not UTF-8.")
+
+
+class ImportCreate(ManifestOptions):
     """Opens an import. Category and split apply to files that say nothing themselves."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"on_conflict": "update", "split": "train"}]}
+        json_schema_extra={
+            "examples": [
+                {"on_conflict": "update", "split": "train", "columns": {"sku": "Artikelnummer"}}
+            ]
+        }
     )
 
     on_conflict: OnConflict = "update"
@@ -191,6 +272,14 @@ class CatalogueSummary(BaseModel):
     unreadable: int = Field(description="Images that cannot be encoded.")
     categories: dict[str, int]
     splits: dict[str, int]
+
+
+class ExportSize(BaseModel):
+    """How much an export would be."""
+
+    products: int
+    images: int
+    bytes: int = Field(description="Of all images together, each counted once.")
 
 
 JsonObject = dict[str, Any]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Literal
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,10 +27,9 @@ from backend import clock
 from backend.catalogue.renditions import ImageFacts
 from backend.catalogue.schemas import (
     BulkEdit,
-    OnConflict,
     ProductCreate,
-    ProductFields,
     ProductUpdate,
+    sku_form,
 )
 from backend.catalogue.tables import Blob, Image, Product, Removal
 from backend.catalogue.writing import (
@@ -46,8 +44,6 @@ from backend.errors import Conflict, InvalidInput, NotFound
 from backend.jobs.broker import Queue
 from backend.jobs.service import ensure_embed
 from backend.registry.tables import GalleryRow
-
-Outcome = Literal["created", "updated", "unchanged", "skipped"]
 
 
 def get(session: Session, product_id: str, *, for_change: bool = False) -> Product:
@@ -64,7 +60,8 @@ def get(session: Session, product_id: str, *, for_change: bool = False) -> Produ
 
 def find(session: Session, sku: str, *, for_change: bool = False) -> Product | None:
     """The product with this SKU, if there is one; locked if it is to be changed."""
-    return _one(session, Product.sku == sku, sku, for_change=for_change)
+    form = sku_form(sku)
+    return _one(session, Product.sku == form, form, for_change=for_change)
 
 
 def get_by_sku(session: Session, sku: str, *, for_change: bool = False) -> Product:
@@ -89,35 +86,6 @@ def create_product(session: Session, new: ProductCreate) -> Product:
             "another SKU."
         )
     return product
-
-
-def upsert_fields(
-    session: Session, sku: str, fields: ProductFields, on_conflict: OnConflict
-) -> tuple[Product, Outcome]:
-    """Create the product of a manifest row, or treat the one there as `on_conflict` says.
-
-    Fields that are not given, and attributes that are not named, stay as they are. The caller ends
-    its transaction with `ensure_embedded`.
-
-    Raises:
-        Conflict: if the SKU is taken and `on_conflict` is error.
-        InvalidInput: as `create_product` does.
-    """
-    product = find(session, sku, for_change=True)
-    if product is None:
-        created = insert_product(session, sku, fields)
-        if created is not None:
-            return created, "created"
-        product = get_by_sku(session, sku, for_change=True)  # another transaction was first
-    if on_conflict == "error":
-        raise Conflict(
-            f"There is a product with the SKU '{sku}' already: import with --on-conflict update "
-            "or skip."
-        )
-    if on_conflict == "skip":
-        return product, "skipped"
-    given = fields.model_dump(exclude_none=True)
-    return product, "updated" if change_product(session, product, given) else "unchanged"
 
 
 def update_product(
@@ -239,6 +207,8 @@ def _locked_ids(
 
 
 def _leave_removals(session: Session, which: ColumnElement[bool]) -> None:
+    # In the order in which an embed job locks them, so that the two cannot deadlock.
+    session.execute(select(Image.id).where(which).order_by(Image.id).with_for_update())
     images = select(Image.id, Image.sha256, literal(clock.now(), Moment)).where(which)
     columns = ["image_id", "sha256", "created_at"]
     session.execute(insert(Removal).from_select(columns, images))

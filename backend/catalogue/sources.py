@@ -10,7 +10,8 @@ from pathlib import Path
 
 from backend.catalogue.manifests import parse_manifest
 from backend.catalogue.naming import check_name, is_junk, kind_of
-from backend.errors import InvalidInput, NotFound
+from backend.catalogue.schemas import ManifestOptions
+from backend.errors import AkinError, InvalidInput, NotFound
 
 _CHUNK = 1024 * 1024
 
@@ -24,13 +25,15 @@ class Source:
     size: int
 
 
-def collect(paths: Sequence[Path]) -> list[Source]:
+def collect(paths: Sequence[Path], options: ManifestOptions = ManifestOptions()) -> list[Source]:
     """The files that `paths` stand for, in a fixed order, each once.
 
     A folder stands for its pictures, zips and manifests at any depth, named from the folder itself
     on (`validation/dress/7.jpg`); hidden and other files in it are left out. A file given by itself
     is named by its file name alone, and a manifest brings the pictures it names. Where other files
     have those names already, the folders above are put before them.
+
+    options: how manifests are read, to know the pictures they name.
 
     Raises:
         NotFound: for a path that does not exist.
@@ -39,7 +42,7 @@ def collect(paths: Sequence[Path]) -> list[Source]:
     """
     sources: dict[str, Source] = {}
     for path in paths:
-        _add(sources, _named_files(path), path.resolve().parent)
+        _add(sources, _named_files(path, options), path.resolve().parent)
     return list(sources.values())
 
 
@@ -59,7 +62,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _named_files(path: Path) -> list[tuple[str, Path]]:
+def _named_files(path: Path, options: ManifestOptions) -> list[tuple[str, Path]]:
     if path.is_dir():
         found = list(_in_folder(path))
         if not found:
@@ -69,7 +72,7 @@ def _named_files(path: Path) -> list[tuple[str, Path]]:
         return found
     if not path.exists():
         raise NotFound(f"There is nothing at {path}: check the path.")
-    beside = _pictures_of(path) if kind_of(path.name) == "manifest" else []
+    beside = _pictures_of(path, options) if kind_of(path.name) == "manifest" else []
     return [(path.name, path), *beside]
 
 
@@ -84,11 +87,11 @@ def _in_folder(root: Path) -> Iterator[tuple[str, Path]]:
                 yield path.relative_to(top.parent).as_posix(), path
 
 
-def _pictures_of(manifest: Path) -> list[tuple[str, Path]]:
+def _pictures_of(manifest: Path, options: ManifestOptions) -> list[tuple[str, Path]]:
     """The pictures that a manifest names and that are there; the server reports the others."""
     try:
-        rows = parse_manifest(manifest.read_bytes(), manifest.name).rows
-    except InvalidInput:
+        rows = parse_manifest(manifest.read_bytes(), manifest.name, options).rows
+    except AkinError:
         return []  # sent as it is, and refused there with its sentence
     except OSError as error:
         raise _unreadable(manifest, error) from error

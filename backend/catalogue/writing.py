@@ -6,22 +6,38 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend import clock
-from backend.catalogue.attributes import register_attributes, slugify
+from backend.catalogue.attributes import KnownKinds, register_attributes, slugify
 from backend.catalogue.schemas import AttributeValue, ProductFields
-from backend.catalogue.tables import Image, Product
+from backend.catalogue.tables import Image, Product, words_of
+from backend.catalogue.values import link_values
 from backend.database import Base
 from backend.errors import InvalidInput
+from backend.registry.tables import Embedding
 
 _REQUIRED = ("title", "category", "split")
 
 
 def insert_product(session: Session, sku: str, fields: ProductFields) -> Product | None:
     """A new product, its title the SKU where none is given; None if the SKU is taken."""
+    values = values_of_new(session, sku, fields)
+    product = session.scalar(_insert(session, Product, ["sku"]).returning(Product), values)
+    if product is not None:
+        link_values(session, [product], new=True)
+    return product
+
+
+def values_of_new(
+    session: Session, sku: str, fields: ProductFields, known: KnownKinds | None = None
+) -> dict[str, Any]:
+    """The columns of a product to be inserted; nothing has been written where it refuses.
+
+    known: as for `register_attributes`.
+    """
     moment = clock.now()
     given = fields.model_dump(exclude_none=True, exclude={"sku"})
     values = {
@@ -31,13 +47,13 @@ def insert_product(session: Session, sku: str, fields: ProductFields) -> Product
         "category": "uncategorised",
         "split": "train",
         **given,
-        "attributes": register_attributes(session, given.get("attributes", {})),
         "created_at": moment,
         "updated_at": moment,
     }
     check_texts(values)
     _check_price(given.get("price"), given.get("currency"))
-    return session.scalar(_insert(session, Product, ["sku"]).returning(Product), values)
+    values["attributes"] = register_attributes(session, given.get("attributes", {}), known)
+    return values
 
 
 def change_product(session: Session, product: Product, given: Mapping[str, Any]) -> bool:
@@ -46,21 +62,42 @@ def change_product(session: Session, product: Product, given: Mapping[str, Any])
     Attributes are merged; one of null goes away, and so do price and currency with a price of
     null. Raises InvalidInput as the service says.
     """
-    values = _merged(session, product, given)
-    different = {name: new for name, new in values.items() if new != getattr(product, name)}
-    for name, new in different.items():
-        setattr(product, name, new)
+    different = set_fields(session, product, given)
+    if "attributes" in different:
+        link_values(session, [product])
     if different:
-        product.updated_at = clock.now()
         raise_revisions(session, [product.id])
     return bool(different)
 
 
+def set_fields(
+    session: Session,
+    product: Product,
+    given: Mapping[str, Any],
+    known: KnownKinds | None = None,
+) -> set[str]:
+    """Set the given fields of the object; which were different. What follows is the caller's."""
+    values = _merged(session, product, given, known)
+    different = {name: new for name, new in values.items() if new != getattr(product, name)}
+    for name, new in different.items():
+        setattr(product, name, new)
+    if "title" in different:
+        product.words = words_of(product.title, product.sku)
+    if different:
+        product.updated_at = clock.now()
+    return set(different)
+
+
 def raise_revisions(session: Session, product_ids: Sequence[str]) -> None:
     """Say that what galleries store beside the vectors of these products' images is stale."""
-    session.execute(
-        update(Image).where(Image.product_id.in_(product_ids)).values(revision=Image.revision + 1)
-    )
+    theirs = select(Image.id).where(Image.product_id.in_(product_ids))
+    # In the order in which an embed job locks them, so that the two cannot deadlock.
+    ids = session.scalars(theirs.order_by(Image.id).with_for_update()).all()
+    if ids:
+        raised = update(Image).where(Image.id.in_(ids)).values(revision=Image.revision + 1)
+        session.execute(raised, execution_options={"synchronize_session": False})
+        stale = update(Embedding).where(Embedding.image_id.in_(ids)).values(image_revision=0)
+        session.execute(stale, execution_options={"synchronize_session": False})
 
 
 def insert_if_new(
@@ -84,7 +121,9 @@ def check_texts(values: Mapping[str, Any]) -> None:
             raise InvalidInput(f"The {name} holds a NUL character: remove it.")
 
 
-def _merged(session: Session, product: Product, given: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(
+    session: Session, product: Product, given: Mapping[str, Any], known: KnownKinds | None
+) -> dict[str, Any]:
     values = dict(given)
     for name in _REQUIRED:
         if name in values and values[name] is None:
@@ -93,17 +132,21 @@ def _merged(session: Session, product: Product, given: Mapping[str, Any]) -> dic
         values.setdefault("currency", None)
     _check_price(*(values.get(name, getattr(product, name)) for name in ("price", "currency")))
     check_texts(values)
-    values["attributes"] = _merged_attributes(session, product, values.get("attributes") or {})
+    attributes = values.get("attributes") or {}
+    values["attributes"] = _merged_attributes(session, product, attributes, known)
     return values
 
 
 def _merged_attributes(
-    session: Session, product: Product, given: Mapping[str, AttributeValue | None]
+    session: Session,
+    product: Product,
+    given: Mapping[str, AttributeValue | None],
+    known: KnownKinds | None,
 ) -> dict[str, AttributeValue]:
     gone = {slugify(label) for label, value in given.items() if value is None}
     new = {label: value for label, value in given.items() if value is not None}
     kept = {slug: value for slug, value in product.attributes.items() if slug not in gone}
-    return {**kept, **register_attributes(session, new)}
+    return {**kept, **register_attributes(session, new, known)}
 
 
 def _check_price(price: object, currency: object) -> None:

@@ -1,28 +1,28 @@
-"""`akin ingest` and `akin export`: a catalogue in, a catalogue out."""
+"""`akin ingest`: a catalogue in."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 from rich.markup import escape
-from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from backend.catalogue.schemas import FileClaim, ImportCreate
-from backend.catalogue.sources import Source, collect, sha256_of
+from backend.catalogue.schemas import ImportCreate
+from backend.catalogue.sources import collect
 from backend.client import AkinClient
+from backend.commands.previewing import preview as show_preview
+from backend.commands.sending import not_searchable, send, watch, watch_embedding
 from backend.commands.terminal import AsJson, Url, connect, err, out, print_json, progress
 from backend.errors import InvalidInput
 from backend.jobs.schemas import JobItemOut, JobOut
 
-CLAIMS = 1000
-POLL_SECONDS = 0.3
+REFUSALS = 50
+"""How many are shown; a file can hold them all."""
 OUTCOMES = ("created", "updated", "unchanged", "skipped", "refused")
 
 
@@ -39,6 +39,25 @@ def ingest(
     on_conflict: Annotated[
         str, typer.Option(help="A SKU that exists already: update, skip or error.")
     ] = "update",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="FIELD=COLUMN of manifests, such as sku=Artikelnummer; `title=` takes none. May "
+            "be repeated."
+        ),
+    ] = None,
+    ignore_column: Annotated[
+        list[str] | None, typer.Option(help="A column of manifests to leave out.")
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="Of prices that come without one, such as EUR.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="windows-1252, for manifests that are not UTF-8.")
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show what would come of it; change nothing.")
+    ] = False,
     wait: Annotated[bool, typer.Option(help="Wait until search can find everything.")] = True,
     as_json: AsJson = False,
     url: Url = None,
@@ -47,9 +66,13 @@ def ingest(
 
     The same content twice changes nothing; what the server has already is not sent again.
     """
-    request = _request(on_conflict=on_conflict, category=category, split=split)
-    sources = collect(paths)
+    options = _options(column or [], ignore_column or [], currency, encoding)
+    request = _request(on_conflict=on_conflict, category=category, split=split, **options)
+    sources = collect(paths, request)
     with connect(url) as client:
+        if preview:
+            show_preview(client, sources, request, as_json=as_json)
+            return
         with progress() as bars:
             job = send(client, sources, request, bars)
             if wait:
@@ -68,73 +91,29 @@ def ingest(
         raise typer.Exit(1)
 
 
-def send(
-    client: AkinClient, sources: Sequence[Source], request: ImportCreate, bars: Progress
-) -> JobOut:
-    """Open an import, send the files the server lacks, and start it."""
-    job = client.open_import(request)
-    reading = bars.add_task("Reading files", total=len(sources))
-    missing: set[str] = set()
-    paths: dict[str, Path] = {}
-    for start in range(0, len(sources), CLAIMS):
-        claims = []
-        for source in sources[start : start + CLAIMS]:
-            sha256 = sha256_of(source.path)
-            paths[sha256] = source.path
-            claims.append(FileClaim(name=source.name, sha256=sha256, size=source.size))
-            bars.advance(reading)
-        missing.update(client.claim_files(job.id, claims))
-    sending = bars.add_task("Sending what is new", total=len(missing))
-    for sha256 in sorted(missing):
-        client.send_file(job.id, sha256, paths[sha256])
-        bars.advance(sending)
-    return client.start_import(job.id)
-
-
-def watch(client: AkinClient, job_id: str, bars: Progress, label: str) -> JobOut:
-    """Show a job's progress until it is finished."""
-    bar: TaskID = bars.add_task(label, total=None)
-    while True:
-        job = client.job(job_id)
-        bars.update(bar, completed=job.done, total=job.total)
-        if job.finished:
-            return job
-        time.sleep(POLL_SECONDS)
-
-
-def watch_embedding(client: AkinClient, bars: Progress) -> None:
-    """Show how many images search can find, until it can find all, or no job works on it."""
-    bar = bars.add_task("Embedding", total=None)
-    while True:
-        summary = client.summary()
-        settled = summary.embedded + summary.unreadable
-        bars.update(bar, completed=settled, total=summary.images)
-        if settled >= summary.images or not _embedding(client):
-            return
-        time.sleep(POLL_SECONDS)
-
-
-def not_searchable(client: AkinClient) -> int:
-    """How many images search cannot find, although they can be encoded."""
-    summary = client.summary()
-    return summary.images - summary.embedded - summary.unreadable
-
-
 def report(client: AkinClient, job: JobOut, *, as_json: bool) -> None:
     """What became of every file, all refusals with their reasons."""
-    refused = list(refusals(client, job.id))
     if as_json:
-        print_json({**job.model_dump(mode="json"), "refused": [i.model_dump() for i in refused]})
+        refused = [item.model_dump() for item in refusals(client, job.id)]
+        print_json({**job.model_dump(mode="json"), "refused": refused})
         return
     counts = [f"{job.result.get(name, 0)} {name}" for name in OUTCOMES if job.result.get(name)]
     out.print(f"The job is {job.state}: {', '.join(counts) or 'nothing to report'}.")
     if job.error:
         err.print(job.error, style="red", markup=False)
-    if refused:
+    shown = list(islice(refusals(client, job.id), REFUSALS))
+    if shown:
         table = Table("file or row", "why it was refused")
-        for item in refused:
+        for item in shown:
             table.add_row(escape(item.name), escape(item.reason or ""))
         out.print(table)
+        rest = f"{job.failed - len(shown):,} more were refused. " if job.failed > len(shown) else ""
+        err.print(
+            f"{rest}To mend them and import them again: akin jobs show {job.id} --refusals "
+            "refusals.csv",
+            soft_wrap=True,
+            highlight=False,
+        )
 
 
 def refusals(client: AkinClient, job_id: str) -> Iterator[JobItemOut]:
@@ -148,46 +127,33 @@ def refusals(client: AkinClient, job_id: str) -> Iterator[JobItemOut]:
             return
 
 
-def export(
-    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
-    url: Url = None,
-) -> None:
-    """Write the catalogue as a folder: products.jsonl and its images. `akin ingest` reads it."""
-    _make_empty(folder)
-    with connect(url) as client, progress() as bars:
-        bar = bars.add_task("Exporting", total=client.summary().products)
-        with (folder / "products.jsonl").open("w", encoding="utf-8") as manifest:
-            for line in client.export_products():
-                manifest.write(line + "\n")
-                for name in json.loads(line)["images"]:
-                    sha256 = Path(name).stem
-                    (folder / name).write_bytes(client.blob(sha256))
-                bars.advance(bar)
-    out.print(f"The catalogue is in {folder}: bring it back with akin ingest {folder}")
+def _options(
+    columns: Sequence[str], ignored: Sequence[str], currency: str | None, encoding: str | None
+) -> dict[str, object]:
+    """The options for manifests as `ImportCreate` takes them."""
+    chosen: dict[str, list[str]] = {}
+    for given in columns:
+        field, equals, column = given.partition("=")
+        if not equals:
+            raise InvalidInput(
+                f"--column {given} does not fit: write FIELD=COLUMN such as sku=Artikelnummer."
+            )
+        chosen.setdefault(field.strip(), []).extend([column.strip()] if column.strip() else [])
+    return {
+        "columns": chosen,
+        "ignored_columns": list(ignored),
+        "currency": currency,
+        "encoding": {"cp1252": "windows-1252"}.get(encoding or "", encoding),
+    }
 
 
-def _embedding(client: AkinClient) -> bool:
-    states = ("queued", "running")
-    return any(
-        job.kind == "embed" for state in states for job in client.jobs(state=state, limit=50).items
-    )
-
-
-def _make_empty(folder: Path) -> None:
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InvalidInput(f"{folder} exists and is not an empty folder: name a new one.")
-        (folder / "images").mkdir(parents=True)
-    except OSError as error:
-        raise InvalidInput(
-            f"{folder} cannot be made ({(error.strerror or '').lower()}): name another folder."
-        ) from error
-
-
-def _request(**given: str | None) -> ImportCreate:
+def _request(**given: object) -> ImportCreate:
     try:
         return ImportCreate.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        option = str(first["loc"][0]).replace("_", "-")
+        name = str(first["loc"][0])
+        option = {"columns": "column", "ignored_columns": "ignore-column"}.get(
+            name, name.replace("_", "-")
+        )
         raise InvalidInput(f"--{option} does not fit: {first['msg'].lower()}.") from error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from backend.commands.importing import report, watch
-from backend.commands.terminal import AsJson, Url, connect, out, print_json, progress
+from backend.client import AkinClient
+from backend.commands.exporting import new_file
+from backend.commands.importing import report
+from backend.commands.sending import watch
+from backend.commands.terminal import AsJson, Url, connect, err, out, print_json, progress
 from backend.jobs.schemas import JobOut
 
 app = typer.Typer(no_args_is_help=True, help="Look at jobs and steer them.")
@@ -36,10 +40,20 @@ def list_jobs(
 
 
 @app.command()
-def show(job_id: JobId, as_json: AsJson = False, url: Url = None) -> None:
+def show(
+    job_id: JobId,
+    refusals: Annotated[
+        Path | None,
+        typer.Option(help="Write what was refused as CSV: mend it, and import it again."),
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
     """One job and the reasons of its refusals."""
     with connect(url) as client:
         job = client.job(job_id)
+        if refusals is not None:
+            _write_refusals(client, job, refusals)
         if not as_json:
             _print(job)
         report(client, job, as_json=as_json)
@@ -68,6 +82,17 @@ def retry(job_id: JobId, as_json: AsJson = False, url: Url = None) -> None:
     """Queue a failed or cancelled job again."""
     with connect(url) as client:
         _answer(client.retry_job(job_id), as_json=as_json)
+
+
+def _write_refusals(client: AkinClient, job: JobOut, path: Path) -> None:
+    with new_file(path) as file:
+        file.writelines(client.job_report(job.id, "failed"))
+    err.print(
+        f"{job.failed:,} refusals are in {path}: mend them, put the file beside the pictures it "
+        f"names, and run akin ingest {path}",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 def _answer(job: JobOut, *, as_json: bool) -> None:

@@ -3,36 +3,78 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import Progress, TaskID
 
-from backend.commands.terminal import AsJson, err, out, print_json
+from backend.agreement import Reconcile, compare
+from backend.commands.terminal import AsJson, Url, err, out, print_json, progress
 from backend.data_folder import hold
 from backend.errors import InvalidInput, NotFound
+from backend.jobs.schemas import ReconcileRequest
 from backend.settings import read_settings
+
+if TYPE_CHECKING:
+    from backend.diagnosis import Finding
 
 OURS = ("akin.sqlite3", "akin.sqlite3-wal", "akin.sqlite3-shm", "blobs", "galleries", "wardrobe")
 
 Home = Annotated[Path | None, typer.Option("--home", help="The data folder.")]
 
 
-def doctor(home: Home = None, as_json: AsJson = False) -> None:
-    """Check every part of the setup and say what to do about what is wrong."""
-    from backend.diagnosis import examine  # loads every part, torch included
+def doctor_command(reconcile: Reconcile) -> Callable[..., None]:
+    """The command, with what compares SQL, blobs and galleries where no server does."""
 
-    settings = read_settings(home=home)
-    findings = examine(settings)
+    def doctor(
+        home: Home = None,
+        repair: Annotated[
+            bool, typer.Option("--repair", help="Mend what SQL, blobs and galleries differ in.")
+        ] = False,
+        deep: Annotated[
+            bool, typer.Option("--deep", help="Read every picture and vector; takes long.")
+        ] = False,
+        as_json: AsJson = False,
+        url: Url = None,
+    ) -> None:
+        """Check every part of the setup and say what to do about what is wrong."""
+        from backend.diagnosis import agreement, examine  # loads every part, torch included
+
+        settings = read_settings(home=home)
+        findings: list[Finding] = []
+        for finding in examine(settings):
+            _show(finding, as_json=as_json, into=findings)
+        request = ReconcileRequest(mend=repair, deep=deep)
+        with progress() as bars:
+            step = partial(_step, bars, bars.add_task("Comparing", total=None, visible=False))
+            where = url or settings.api_url
+            found = partial(compare, settings, where, request, reconcile, step)
+            finding = agreement(found, mended=repair)
+        _show(finding, as_json=as_json, into=findings)
+        if as_json:
+            print_json([finding.as_dict() for finding in findings])
+        if not all(finding.good for finding in findings):
+            raise typer.Exit(1)
+
+    return doctor
+
+
+def _show(finding: Finding, *, as_json: bool, into: list[Finding]) -> None:
+    into.append(finding)
     if as_json:
-        print_json([finding.as_dict() for finding in findings])
-    else:
-        for finding in findings:
-            mark = "[green]ok  [/green]" if finding.good else "[red]fail[/red]"
-            out.print(f"{mark} {finding.part:<11}", end="")
-            out.print(finding.sentence, markup=False, highlight=False)
-    if not all(finding.good for finding in findings):
-        raise typer.Exit(1)
+        return
+    mark = "[green]ok  [/green]" if finding.good else "[red]fail[/red]"
+    out.print(f"{mark} {finding.part:<11}", end="")
+    out.print(finding.sentence, markup=False, highlight=False)
+    for detail in finding.details:
+        out.print(f"{'':16}{detail}", markup=False, highlight=False)
+
+
+def _step(bars: Progress, bar: TaskID, stage: str, done: int, total: int | None) -> None:
+    bars.update(bar, description=stage.capitalize(), completed=done, total=total, visible=True)
 
 
 def reset(

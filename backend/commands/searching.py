@@ -123,6 +123,8 @@ def read_picture(path: Path) -> bytes:
 def _show(answer: SearchResponse) -> None:
     if answer.text_cut:
         err.print("The words go beyond what the model reads; their end was ignored.")
+    if answer.unseen_words:
+        err.print(_unseen(answer.unseen_words), markup=False)
     if not answer.results:
         err.print("Nothing fits: loosen the filters, or import products with `akin ingest`.")
         return
@@ -136,6 +138,13 @@ def _show(answer: SearchResponse) -> None:
     out.print(table)
     stages = ", ".join(f"{name} {ms:.0f}" for name, ms in answer.timings_ms.items())
     out.print(f"{answer.total} products by {answer.version}; milliseconds: {stages}", style="dim")
+
+
+def _unseen(words: list[str]) -> str:
+    return (
+        f"The model never saw these words and will guess: {', '.join(words)} "
+        "(docs/backbones.md says how to get one that knows more)."
+    )
 
 
 def _told(error: ValidationError) -> str:

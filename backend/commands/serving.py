@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,8 @@ import uvicorn
 from backend.client import AkinClient
 from backend.commands.terminal import err
 from backend.data_folder import hold
-from backend.errors import AkinError, SetupError
+from backend.disk_space import GALLERY_RESERVE, check_room
+from backend.errors import AkinError, NoSpace, SetupError
 from backend.settings import DEMO_HOME, Settings, read_settings
 from backend.supervision import SupervisedChild
 from backend.telemetry import configure_logs
@@ -65,13 +67,17 @@ def run(settings: Settings, *, ui: bool, seed: Seed | None) -> None:
     """Serve until told to stop.
 
     Raises:
-        SetupError: for ports or a data folder in use, or settings that cannot work.
+        SetupError: for ports or a data folder in use, one that cannot be written or is of a newer
+            version, or settings that cannot work.
+        NoSpace: for a full disk.
     """
     settings.check()
     # Two busy OpenMP pools on few cores spin against each other: 6 ms became 300 to 500.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    with ExitStack() as stack:
+    with _outages_told(settings.home), ExitStack() as stack:
         stack.enter_context(hold(settings.home))
+        if settings.gallery_url == "edge":
+            check_room(settings.home, GALLERY_RESERVE)
         if settings.embedded:
             configure_logs(file=settings.home / LOG)
         else:
@@ -84,6 +90,28 @@ def run(settings: Settings, *, ui: bool, seed: Seed | None) -> None:
             stack.callback(child.stop)
         threading.Thread(target=_greet, args=(settings, ui, seed), daemon=True).start()
         _serve(settings, listening)
+
+
+@contextmanager
+def _outages_told(home: Path) -> Iterator[None]:
+    """What a disk or file refuses, as one sentence."""
+    try:
+        yield
+    except AkinError:
+        raise
+    except Exception as error:
+        from backend.outages import told  # brings SQLAlchemy, for which `--help` need not wait
+
+        outage = told(error)
+        if outage is None:
+            raise
+        if isinstance(outage, NoSpace):
+            raise outage from error
+        reason = " ".join(str(getattr(error, "orig", error)).split())[:200]
+        raise SetupError(
+            f"The data folder {home} cannot be used ({reason}): change its permissions or mend its "
+            "disk, or choose another with --home."
+        ) from error
 
 
 def listen(host: str, port: int, option: str) -> socket.socket:
@@ -131,12 +159,33 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
     with closing(open_runtime(settings)) as runtime:
         app = create_app(runtime)
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=10
+            app,
+            http="h11",  # bounds the size of headers, which httptools does not
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=10,
+            # Longer than any client or proxy keeps an idle connection (httpx 5 s, nginx 60 s): of
+            # two that close it at the same moment, one has just sent a request into the void.
+            timeout_keep_alive=75,
         )
         # uvicorn raises the signal again once it has stopped; by then stopping is no failure.
-        with running(app, runtime), suppress(KeyboardInterrupt):
+        with running(app, runtime, err.print), suppress(KeyboardInterrupt):
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-            uvicorn.Server(config).run(sockets=[listening])
+            with _what_stays_frozen():
+                uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def _what_stays_frozen() -> Iterator[None]:
+    """Spare the garbage collector the half a million objects of torch and the model: going through
+    them stopped every answer for 0.3 s now and then. At the end it may have them, or the libraries
+    they are of complain on the terminal."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _greet(settings: Settings, ui: bool, seed: Seed | None) -> None:
@@ -147,8 +196,8 @@ def _greet(settings: Settings, ui: bool, seed: Seed | None) -> None:
         try:
             if seed is not None and client.summary().products == 0:
                 seed(client, settings.home)
-        except AkinError as error:
-            err.print(f"The demo could not be filled: {error.sentence}", style="red", markup=False)
+        except (AkinError, OSError) as error:
+            err.print(f"The demo could not be filled: {error}", style="red", markup=False)
     while ui and not _answers(f"{settings.ui_url}/_stcore/health"):
         time.sleep(0.1)
     address = settings.ui_url if ui else f"{settings.api_url}/docs"

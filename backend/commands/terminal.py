@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.text import Text
 
 from backend.client import AkinClient
 from backend.settings import read_settings
 
-out = Console()
-err = Console(stderr=True)
+_CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class SafeConsole(Console):
+    """Shows texts of strangers (titles, names of columns) without obeying them: what a terminal
+    would take for a command comes out as a sign for it."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(_CONTROLS.sub("\ufffd", text), **options)
+
+
+out = SafeConsole()
+err = SafeConsole(stderr=True)
 
 Url = Annotated[
     str | None,
@@ -42,12 +50,53 @@ def print_json(value: BaseModel | Any) -> None:
 
 
 def progress() -> Progress:
-    """A progress display on standard error that leaves its finished bars standing."""
+    """A progress display on standard error that leaves its finished bars standing.
+
+    A task may have the fields `size` (true where it counts bytes), and `rate` and `left`, the
+    items a second and the seconds left as the server tells them.
+    """
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description:<24}"),
         BarColumn(bar_width=36),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        _Count(),
+        _Rate(),
+        _Left(),
         console=err,
     )
+
+
+class _Count(ProgressColumn):
+    """`480/1,500`, or `3.2 MB of 1.1 GB`."""
+
+    def render(self, task: Task) -> Text:
+        done, total = int(task.completed), task.total
+        if task.fields.get("size"):
+            return Text(f"{decimal(done)} of {decimal(int(total or 0))}", "progress.download")
+        text = f"{done:,}/{'?' if total is None else f'{int(total):,}'}"
+        return Text(text, "progress.download")
+
+
+class _Rate(ProgressColumn):
+    """Items or bytes a second just now; of a finished task, over all of its time."""
+
+    def render(self, task: Task) -> Text:
+        rate = task.finished_speed if task.finished else task.fields.get("rate") or task.speed
+        if not rate:
+            return Text("")
+        shown = f"{decimal(int(rate))}/s" if task.fields.get("size") else f"{rate:,.1f}/s"
+        return Text(shown, "progress.data.speed")
+
+
+class _Left(ProgressColumn):
+    """The time left; of a finished task, the time it took."""
+
+    def render(self, task: Task) -> Text:
+        if task.finished:
+            return Text(f"in {_clock(task.finished_time or 0)}", "progress.elapsed")
+        left = task.fields.get("left") or task.time_remaining
+        return Text("" if left is None else f"{_clock(left)} left", "progress.remaining")
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

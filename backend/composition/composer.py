@@ -60,8 +60,12 @@ class Rescorer:
 
     def score(self, candidates: Vectors) -> Vectors:
         """(n,) scores (1 + s_image)^a (1 + s_text)^b of (n, dim) unit candidates."""
+        return self.fuse(candidates @ np.stack([self.image, self.text], axis=1))
+
+    def fuse(self, similarities: Vectors) -> Vectors:
+        """(n,) scores of candidates whose similarities to image and text are known, (n, 2)."""
         # Rounding can put a cosine below -1, and a power of a negative number is not a number.
-        factors = np.maximum(1 + candidates @ np.stack([self.image, self.text], axis=1), 0)
+        factors = np.maximum(1 + similarities, 0)
         powers = factors ** np.array([self.image_exponent, self.text_exponent], dtype=np.float32)
         scores: Vectors = powers[:, 0] * powers[:, 1]
         return scores

@@ -20,6 +20,7 @@ from backend.encoding.loading import Parts, architecture_facts, read_parts
 from backend.encoding.preprocessing import Preprocessing
 from backend.encoding.spec import DEMO, BackboneSpec
 from backend.encoding.towers import Model, eot_positions, text_features, trims
+from backend.encoding.vocabulary import Vocabulary
 from backend.errors import AkinError, SetupError
 
 Features = NDArray[np.float32]
@@ -54,6 +55,7 @@ class Backbone:
         self.context_length = parts.context_length
         self.threads = threads
         self._tokenizing = threading.Lock()
+        self._vocabulary = _vocabulary(parts.card)
         self.device = torch.device(device)
         self._parts = parts
         self._model = parts.model.eval().to(self.device, memory_format=torch.channels_last)
@@ -134,6 +136,11 @@ class Backbone:
         """Whether each text is longer than the backbone reads, so that its end is ignored."""
         return [count > self.context_length for count in self.token_counts(texts)]
 
+    def unseen_words(self, texts: Sequence[str]) -> list[str]:
+        """The words of the texts, as typed, that the backbone was never trained on and that could
+        matter; none where its card does not list the words it knows."""
+        return [] if self._vocabulary is None else self._vocabulary.unseen(texts)
+
     def _as_channels(self, values: tuple[float, float, float]) -> Tensor:
         """Per-channel values of 0..1 pictures, for pixels of 0..255."""
         return torch.tensor(values, device=self.device).view(1, 3, 1, 1) * 255
@@ -158,8 +165,10 @@ class Backbone:
 
     def _tokens(self, texts: Sequence[str], length: int) -> Tensor:
         """A Hugging Face tokenizer keeps the length in itself, so one call at a time."""
+        known = self._vocabulary
+        read = list(texts) if known is None else [known.read_as(text) for text in texts]
         with self._tokenizing:
-            return self._parts.tokenize(list(texts), length)
+            return self._parts.tokenize(read, length)
 
     def _card_vector(self, name: str) -> Features | None:
         values = self.card.get(name)
@@ -207,6 +216,11 @@ def wrap(
         card={},
     )
     return Backbone(spec, parts, device)
+
+
+def _vocabulary(card: dict[str, Any]) -> Vocabulary | None:
+    words = card.get("vocabulary")
+    return None if words is None else Vocabulary(words)
 
 
 def _device(device: str) -> str:

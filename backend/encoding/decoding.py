@@ -1,26 +1,28 @@
-"""Decoding is one function: bytes of a stranger in, an upright RGB picture out."""
+"""Decoding is one function: bytes of a stranger in, an upright RGB picture out.
+
+Where the bytes come from outside it runs in a child process: see `decode_pool`.
+"""
 
 from __future__ import annotations
 
 import io
 import struct
-import threading
 import warnings
 import zlib
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from backend.encoding.colours import rgb
 from backend.errors import TooLarge, UnsupportedImage
 
 # Our own limit speaks for Pillow's, which warns at a size that we may allow.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 MAX_ASPECT = 50
-LARGE_PIXELS = 16_000_000
-_one_large_picture = threading.Lock()
+LARGE_PIXELS = 16_000_000  # decoded; what takes more memory than that takes its turn
 
 # The JPEG reader also takes MPO: a JPEG with further views behind it.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -31,10 +33,23 @@ _DAMAGE = (
     ValueError,
     LookupError,
     TypeError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
     EOFError,
     struct.error,
     zlib.error,
 )
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = {_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,64 @@ class DecodeLimits:
     max_bytes: int = 50_000_000
     max_pixels: int = 100_000_000
     formats: tuple[str, ...] = FORMATS
+
+
+class OpenPicture:
+    """A picture whose header was read and found within the limits; its pixels were not.
+
+    `form` is its format, `width` and `height` are as stored, and upright after `load`.
+
+    `is_large` says that decoding takes so much memory that such pictures should take turns: by
+    what they are decoded to, and by what a progressive JPEG keeps meanwhile, which is two bytes a
+    sample of the size it is stored at.
+    """
+
+    def __init__(self, image: ImageFile.ImageFile, name: str, draft: int | None) -> None:
+        self.form = str(image.format)
+        self.width, self.height = image.size
+        self._opened: ImageFile.ImageFile | None = image
+        self._name = name
+        if draft is not None:
+            with _told(name):
+                image.draft(None, _drafted(image.size, draft))
+        decoded = image.width * image.height
+        self.is_large = max(decoded, self.width * self.height // 3) > LARGE_PIXELS
+
+    def load(self) -> Image.Image:
+        """The picture itself, once. Raises UnsupportedImage for damage."""
+        opened, self._opened = self._opened, None  # so that its memory goes as soon as it may
+        if opened is None:
+            raise ValueError("a picture is loaded once")
+        with _told(self._name):
+            opened.load()
+            turn = _turn(opened)
+            if turn in _SIDEWAYS:
+                self.width, self.height = self.height, self.width
+            image: Image.Image = opened if turn is None else opened.transpose(turn)
+            del opened
+            return _without_metadata(rgb(image))
+
+
+def open_image(
+    data: bytes,
+    limits: DecodeLimits = DecodeLimits(),
+    *,
+    draft: int | None = None,
+    name: str = "the file",
+) -> OpenPicture:
+    """Read the header of the picture in `data`; raises as `decode_image` does."""
+    check_size(data, limits, name=name)
+    # Pillow's WebP reader makes room for all pixels as soon as it is opened.
+    _check_pixels(_webp_size(data), limits, name)
+    image = _identified(data, limits, name)
+    _check_pixels(image.size, limits, name)
+    if max(image.size) > MAX_ASPECT * min(image.size):
+        # Preprocessing scales the short side up to the tower's, and the long one with it.
+        raise UnsupportedImage(
+            f"The picture in {name} has {image.width} x {image.height} pixels, too narrow to see "
+            "anything in: crop it."
+        )
+    return OpenPicture(image, name, draft)
 
 
 def decode_image(
@@ -61,30 +134,19 @@ def decode_image(
     Raises UnsupportedImage where the bytes are empty, no picture, damaged, cut short or of a
     format not allowed; TooLarge where they are over the limits. The sentences name `name`.
     """
-    image = _opened(data, limits, name)
-    if draft is not None:
-        image.draft(None, _drafted(image.size, draft))
-    large = image.width * image.height > LARGE_PIXELS
-    try:
-        # One at a time, so that many threads with large pictures do not exhaust the memory.
-        with _one_large_picture if large else nullcontext():
-            image.load()
-            return _without_metadata(_rgb(ImageOps.exif_transpose(image)))
-    except _DAMAGE as error:
-        raise UnsupportedImage(
-            f"The picture in {name} is damaged or cut short: send it again from the original."
-        ) from error
+    return open_image(data, limits, draft=draft, name=name).load()
 
 
 def image_facts(
     data: bytes, limits: DecodeLimits = DecodeLimits(), *, name: str = "the file"
 ) -> tuple[str, int, int]:
     """(format, width, height) from the header alone; raises as `decode_image` does."""
-    image = _opened(data, limits, name)
-    return str(image.format), image.width, image.height
+    picture = open_image(data, limits, name=name)
+    return picture.form, picture.width, picture.height
 
 
-def _opened(data: bytes, limits: DecodeLimits, name: str) -> ImageFile.ImageFile:
+def check_size(data: bytes, limits: DecodeLimits, *, name: str) -> None:
+    """Refuse no bytes at all, and too many, before anything looks at them."""
     if not data:
         raise UnsupportedImage(f"There is nothing in {name}: it has zero bytes.")
     if len(data) > limits.max_bytes:
@@ -92,38 +154,60 @@ def _opened(data: bytes, limits: DecodeLimits, name: str) -> ImageFile.ImageFile
             f"There are {len(data):,} bytes in {name}, and {limits.max_bytes:,} are allowed: "
             "send a smaller picture."
         )
-    image = _identified(data, limits, name)
-    if image.width * image.height > limits.max_pixels:
+
+
+def _check_pixels(size: tuple[int, int], limits: DecodeLimits, name: str) -> None:
+    width, height = size
+    if width * height > limits.max_pixels:
         raise TooLarge(
-            f"The picture in {name} has {image.width} x {image.height} pixels, and "
+            f"The picture in {name} has {width} x {height} pixels, and "
             f"{limits.max_pixels:,} are allowed: send a smaller picture."
         )
-    if max(image.size) > MAX_ASPECT * min(image.size):
-        # Preprocessing scales the short side up to the tower's, and the long one with it.
-        raise UnsupportedImage(
-            f"The picture in {name} has {image.width} x {image.height} pixels, too narrow to see "
-            "anything in: crop it."
-        )
-    return image
 
 
-def _identified(data: bytes, limits: DecodeLimits, name: str) -> ImageFile.ImageFile:
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """What the first chunk of a WebP file says of its width and height; (0, 0) of other bytes."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
+        return 0, 0
+    if data[12:16] == b"VP8X":
+        return _number(data[24:27]) + 1, _number(data[27:30]) + 1
+    if data[12:16] == b"VP8L":
+        bits = _number(data[21:25])
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return _number(data[26:28]) & 0x3FFF, _number(data[28:30]) & 0x3FFF
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "little")
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What a reader raises on a damaged picture, as a sentence."""
     try:
-        return Image.open(io.BytesIO(data), formats=limits.formats)
-    except Image.DecompressionBombError as error:
-        raise TooLarge(
-            f"The picture in {name} has too many pixels, and {limits.max_pixels:,} are allowed: "
-            "send a smaller picture."
-        ) from error
-    except UnidentifiedImageError as error:
-        raise UnsupportedImage(
-            f"There is no picture that can be read in {name}: "
-            f"send one of {', '.join(limits.formats)}."
-        ) from error
+        yield
     except _DAMAGE as error:
+        if "out of memory" in str(error):  # a codec's words for it
+            raise MemoryError(str(error)) from error
         raise UnsupportedImage(
             f"The picture in {name} is damaged or cut short: send it again from the original."
         ) from error
+
+
+def _identified(data: bytes, limits: DecodeLimits, name: str) -> ImageFile.ImageFile:
+    with _told(name):
+        try:
+            return Image.open(io.BytesIO(data), formats=limits.formats)
+        except Image.DecompressionBombError as error:
+            raise TooLarge(
+                f"The picture in {name} has too many pixels, and {limits.max_pixels:,} are "
+                "allowed: send a smaller picture."
+            ) from error
+        except UnidentifiedImageError as error:
+            raise UnsupportedImage(
+                f"There is no picture that can be read in {name}: "
+                f"send one of {', '.join(limits.formats)}."
+            ) from error
 
 
 def _drafted(size: tuple[int, int], short: int) -> tuple[int, int]:
@@ -132,21 +216,16 @@ def _drafted(size: tuple[int, int], short: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _eight_bits(image).convert("RGB")
-    if "A" in image.getbands() or "transparency" in image.info:
-        layers = image.convert("RGBA")
-        page = Image.new("RGBA", layers.size, "white")
-        return Image.alpha_composite(page, layers).convert("RGB")
-    return image.convert("RGB")
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What makes it upright; TIFF was turned by its reader, and says nothing any more.
 
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Pillow clips deep greys at 255 instead of scaling them, so that all comes out white."""
-    deep = np.asarray(image).astype(np.float32)
-    top = 65535.0 if image.mode != "F" else max(float(deep.max(initial=0.0)), 1.0)
-    return Image.fromarray((deep.clip(0, top) * (255.0 / top)).round().astype(np.uint8))
+    By hand: `ImageOps.exif_transpose` writes all tags anew, and fails where one is odd.
+    """
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except _DAMAGE:  # tags that cannot be read turn nothing
+        return None
+    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
 
 
 def _without_metadata(image: Image.Image) -> Image.Image:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PreprocessingKind = Literal["clip", "squarepad", "targetpad"]
 Interpolation = Literal["bicubic", "bilinear"]
@@ -52,10 +54,17 @@ class Preprocessing:
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """(3, size, size) uint8 pixels of a picture, not yet normalised."""
+        import numpy as np  # a decoding child starts sooner without it
+
+        planes = np.frombuffer(bytearray(self.planes(image)), np.uint8)
+        return planes.reshape(3, self.size, self.size)
+
+    def planes(self, image: Image.Image) -> bytes:
+        """The same pixels as bytes: all of the red ones, row by row, then green, then blue."""
         if not self.parity:
             image = image.convert("RGB")
-        image = self._crop(self._resize(self._pad(image)))
-        return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
+        square = self._crop(self._resize(self._pad(image))).convert("RGB")
+        return b"".join(band.tobytes() for band in square.split())
 
     def _pad(self, image: Image.Image) -> Image.Image:
         width, height = image.size

@@ -7,32 +7,33 @@ log grows until `flush`; and it knows one type of failure, `Exception`.
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import qdrant_edge as engine
+import structlog
 from numpy.typing import ArrayLike
 
-from backend.errors import Conflict, NotFound, Unavailable
+from backend import disk_space
+from backend.disk_space import check_room
+from backend.errors import Unavailable
 from backend.gallery.attributes import facet_kind, is_indexed
-from backend.gallery.edge_shard import (
-    CONFIG_FILE,
-    load_shard,
-    make_shard,
-    optimise_shard,
-    shard_dim,
-)
+from backend.gallery.edge_shard import is_mostly_dead, load_shard, optimise_shard, shard_dim
 from backend.gallery.edge_translation import (
     attribute_kinds,
     engine_filter,
     engine_point,
+    engine_query,
+    having_ids,
     hit_from,
     index_operation,
     indexed_path,
     payload_fields,
+    payload_from,
+    payload_selector,
     stored_from,
 )
 from backend.gallery.filters import Filter, Kind, Scalar
@@ -41,16 +42,20 @@ from backend.gallery.port import (
     Payload,
     Point,
     Stored,
+    Vector,
     check_ids,
-    check_name,
     normalised,
-    unit_vector,
+    unit_vectors,
 )
-from backend.gallery.window import ordered_window
+from backend.gallery.window import next_page, ordered_window, scores_by_id
 
 # Below this many points exact search is fast enough (50,000 x 512: 9 ms on two busy cores).
 EXACT_BELOW = 100_000
+OUTSIDE_GRAPH = 5  # this part of it may lie outside the graph of an optimised gallery
 FLUSH_EVERY = 10_000  # points written
+
+
+log = structlog.get_logger()
 
 
 class EdgeGallery:
@@ -62,6 +67,7 @@ class EdgeGallery:
         self._path = path
         self._exact_below = exact_below
         self._unflushed = 0
+        self._is_lent = False
         self._lock = threading.RLock()
         self._shard: Any = load_shard(path)
         self._attributes: dict[str, Kind] = attribute_kinds(self._shard.info().payload_schema)
@@ -81,7 +87,7 @@ class EdgeGallery:
         check_ids(list(payloads))
         for point_id, payload in payloads.items():
             # By filter, because by id the engine fails when one is missing.
-            only = engine.Filter(must=[engine.HasIdCondition({point_id})])
+            only = having_ids([point_id])
             fields = payload_fields({**payload})
             fields.pop("norm", None)
             self._update(engine.UpdateOperation.set_payload_by_filter(only, fields), 1)
@@ -95,27 +101,36 @@ class EdgeGallery:
         offset: int = 0,
         exclude_products: Sequence[str] = (),
         exclude_ids: Sequence[str] = (),
+        keys: Sequence[str] | None = None,
     ) -> list[Hit]:
-        unit, _ = unit_vector(vector, self.dim, "the query")
+        (unit,) = unit_vectors([vector], self.dim)
         check_ids(exclude_ids)
-        query = engine.Query.Nearest(unit.tolist())
         conditions = engine_filter(filter, exclude_products, exclude_ids)
 
         def nearest(count: int) -> list[Hit]:
-            request = engine.SearchRequest(
-                query=query, limit=count, filter=conditions, with_payload=True
-            )
+            request = engine_query(unit, count, conditions, payload_selector(keys))
             with self._lock:
                 found = self._open_shard().search(request)
             return [hit_from(scored) for scored in found]
 
         return ordered_window(nearest, offset, limit)
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, Stored]:
+    def similarities(self, vectors: Sequence[ArrayLike], ids: Sequence[str]) -> dict[str, Vector]:
         check_ids(ids)
+        among, units = having_ids(ids), unit_vectors(vectors, self.dim)
+        requests = [engine_query(unit, len(ids), among, exact=True) for unit in units]
         with self._lock:
-            records = self._open_shard().retrieve(list(ids), with_payload=True, with_vector=True)
-        return {str(record.id): stored_from(record) for record in records}
+            shard = self._open_shard()
+            found = [shard.search(request) for request in requests] if ids else []
+        return scores_by_id(found)
+
+    def fetch(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Stored]:
+        check_ids(ids)
+        selector = payload_selector(keys, "norm")
+        with self._lock:
+            shard = self._open_shard()
+            records = shard.retrieve(list(ids), with_payload=selector, with_vector=True)
+        return {str(record.id): stored_from(record, keys) for record in records}
 
     def facets(
         self,
@@ -134,13 +149,19 @@ class EdgeGallery:
         return sorted(counts, key=lambda pair: (-pair[1], pair[0]))
 
     def scroll(self, after: str | None, limit: int) -> list[str]:
+        return list(self.scroll_payloads(after, limit, ()))
+
+    def scroll_payloads(
+        self, after: str | None, limit: int, keys: Sequence[str]
+    ) -> dict[str, Payload]:
         check_ids([] if after is None else [after])
+        # The engine begins at an id, not after it: one more is asked for, and that one dropped.
         request = engine.ScrollRequest(
-            offset=after, limit=limit + 1, with_payload=False, with_vector=False
+            offset=after, limit=limit + 1, with_payload=payload_selector(keys), with_vector=False
         )
         with self._lock:
             records, _ = self._open_shard().scroll(request)
-        return [i for i in (str(record.id) for record in records) if i != after][:limit]
+        return next_page(((str(r.id), payload_from(r)) for r in records), after, limit)
 
     def count(self, filter: Filter | None = None) -> int:  # noqa: A002
         request = engine.CountRequest(exact=True, filter=engine_filter(filter))
@@ -156,97 +177,77 @@ class EdgeGallery:
     def indexed_attributes(self) -> dict[str, Kind]:
         return dict(self._attributes)
 
-    def optimise(self) -> None:
-        """Build the search graph in a child process while the shard is closed; calls wait for it.
+    def optimise(self, begun: Callable[[int], None] | None = None) -> None:
+        """Build the search graph, or bring it up to date, in a child process; calls wait for it.
 
-        Below `EXACT_BELOW` points nothing is done: exact search is fast enough there.
+        Nothing is built below `EXACT_BELOW` points, where exact search is fast enough, nor while
+        fewer than a fifth as many lie outside the graph, where they are searched exactly. A small
+        gallery is only rewritten without what was deleted, once that takes most of its room.
         """
         with self._lock:
-            if self.count() < self._exact_below:
+            points = self.count()
+            is_large = points >= self._exact_below
+            if not is_large and not is_mostly_dead(self._path, points):
                 return
+            outside = self._exact_below // OUTSIDE_GRAPH if is_large else self._exact_below
+            with self._lent():
+                optimise_shard(self._path, outside, lambda: begun(points) if begun else None)
+
+    @contextmanager
+    def _lent(self) -> Iterator[None]:
+        """The shard let go for another process, and loaded again in the end."""
+        self._is_lent = True  # before it is closed: else somebody might open it a second time
+        try:
             self.close()
             try:
-                optimise_shard(self._path)
+                yield
             finally:
                 self._shard = load_shard(self._path)
+        finally:
+            self._is_lent = False
 
     @property
     def is_closed(self) -> bool:
-        return self._shard is None
+        return self._shard is None and not self._is_lent
 
     def close(self) -> None:
         with self._lock:
-            if self._shard is not None:
-                self._shard.flush()
-                self._shard.close()
-                self._shard = None
+            shard, self._shard = self._shard, None
+            if shard is None:
+                return
+            try:
+                shard.flush()
+            except Exception as error:  # noqa: BLE001 - a full disk; the engine has no narrower one
+                log.warning(
+                    "not flushed: what is missing stands in the gallery's log of writes",
+                    gallery=self.name,
+                    error=str(error),
+                )
+            shard.close()
 
     def _update(self, operation: Any, size: int) -> None:
+        check_room(self._path, disk_space.GALLERY_RESERVE)
         with self._lock:
             shard = self._open_shard()
-            shard.update(operation)
-            self._unflushed += size
-            if self._unflushed >= FLUSH_EVERY:
-                shard.flush()
-                self._unflushed = 0
+            with self._telling():
+                shard.update(operation)
+                self._unflushed += size
+                if self._unflushed >= FLUSH_EVERY:
+                    shard.flush()
+                    self._unflushed = 0
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            raise Unavailable(
+                f"Gallery '{self.name}' cannot be written ({reason}): look at its disk, then try "
+                "again; what was written before is kept."
+            ) from error
 
     def _open_shard(self) -> Any:
         if self._shard is None:
             raise Unavailable(f"Gallery '{self.name}' is closed: open it again.")
         return self._shard
-
-
-class EdgeGalleryStore:
-    """The shards in one folder. Methods as in `backend.gallery.port.GalleryStore`."""
-
-    def __init__(self, folder: Path, exact_below: int = EXACT_BELOW) -> None:
-        self._folder = folder
-        self._exact_below = exact_below
-        self._galleries: dict[str, EdgeGallery] = {}
-        self._lock = threading.RLock()
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def create(self, name: str, dim: int) -> EdgeGallery:
-        check_name(name)
-        with self._lock:
-            path = self._folder / name
-            if path.exists():
-                raise Conflict(f"A gallery named '{name}' exists already: open or drop it.")
-            # Made aside and renamed, so that a kill leaves no half-made gallery under its name.
-            aside = self._folder / f".new-{name}"
-            shutil.rmtree(aside, ignore_errors=True)
-            make_shard(aside, dim)
-            aside.rename(path)
-            return self.open(name)
-
-    def open(self, name: str) -> EdgeGallery:
-        check_name(name)
-        with self._lock:
-            gallery = self._galleries.get(name)
-            if gallery is None or gallery.is_closed:
-                if name not in self.names():
-                    raise NotFound(f"There is no gallery named '{name}'.")
-                gallery = EdgeGallery(self._folder / name, self._exact_below)
-                self._galleries[name] = gallery
-            return gallery
-
-    def drop(self, name: str) -> None:
-        check_name(name)
-        with self._lock:
-            if gallery := self._galleries.pop(name, None):
-                gallery.close()
-            aside = self._folder / f".dropped-{name}"
-            shutil.rmtree(aside, ignore_errors=True)
-            if (self._folder / name).exists():
-                (self._folder / name).rename(aside)
-                shutil.rmtree(aside)
-
-    def names(self) -> list[str]:
-        found = (path.parent.name for path in self._folder.glob(f"*/{CONFIG_FILE}"))
-        return sorted(name for name in found if not name.startswith("."))
-
-    def close(self) -> None:
-        with self._lock:
-            for gallery in self._galleries.values():
-                gallery.close()
-            self._galleries.clear()

@@ -1,4 +1,4 @@
-"""Child process of `EdgeGallery.optimise`: `python -m backend.gallery.edge_optimise PATH`."""
+"""Child process of `EdgeGallery.optimise`: `python -m backend.gallery.edge_optimise PATH KB`."""
 
 from __future__ import annotations
 
@@ -6,23 +6,31 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 import qdrant_edge as engine
+
+from backend.gallery.edge_shard import REBUILT, shard_config, shard_dim
 
 _PR_SET_PDEATHSIG = 1
 
 
-def main(path: str) -> None:
-    """Optimise the closed shard at `path`, at low priority."""
+def main(path: str, threshold: int) -> None:
+    """Optimise the closed shard at `path`, at low priority.
+
+    Only what has more than `threshold` kilobytes of vectors outside the graph is built.
+    """
     os.nice(10)
     if sys.platform == "linux":
         # An orphan would keep the shard locked against the restarted parent.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    shard = engine.EdgeShard.load(path)
-    shard.optimize()
+    optimizers = engine.EdgeOptimizersConfig(indexing_threshold=threshold)
+    shard = engine.EdgeShard.load(path, shard_config(shard_dim(Path(path)), optimizers))
+    is_rebuilt = shard.optimize()
     shard.flush()
     shard.close()
+    sys.stdout.write(REBUILT if is_rebuilt else "")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -6,37 +6,49 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import qdrant_edge as engine
 
 import backend
-from backend.errors import Conflict, Unavailable
+from backend.errors import Conflict, SetupError, Unavailable
 from backend.gallery.edge_translation import index_operation
 from backend.gallery.filters import BUILT_IN_KEYS
 
 CONFIG_FILE = "edge_config.json"
+TEMP_SEGMENTS = "temp_segments"  # where the engine builds, and what a killed one leaves
+LOOK_SECONDS = 0.2
+DEAD_ROOM = 128 * 2**20  # bytes; the engine makes room by 32 MB
+REBUILT = "rebuilt"  # the child's word for it
 
 
 def make_shard(path: Path, dim: int) -> None:
-    vectors = engine.EdgeVectorParams(size=dim, distance=engine.Distance.Cosine)
     path.mkdir()
-    shard = engine.EdgeShard.create(str(path), engine.EdgeConfig(vectors=vectors))
+    shard = engine.EdgeShard.create(str(path), shard_config(dim))
     for key in BUILT_IN_KEYS:
         shard.update(index_operation(key, "keyword"))
     shard.flush()
     shard.close()
 
 
+def shard_config(dim: int, optimizers: Any = None) -> Any:
+    vectors = engine.EdgeVectorParams(size=dim, distance=engine.Distance.Cosine)
+    return engine.EdgeConfig(vectors=vectors, optimizers=optimizers)
+
+
 def load_shard(path: Path) -> Any:
     # What a killed `optimize` leaves behind stops the engine from loading.
-    shutil.rmtree(path / "temp_segments", ignore_errors=True)
+    shutil.rmtree(path / TEMP_SEGMENTS, ignore_errors=True)
     try:
         return engine.EdgeShard.load(str(path))
-    except Exception as error:  # the engine raises nothing narrower
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # Exception, or where the engine panics one beside it
         if "WouldBlock" not in str(error):
-            raise
+            raise _unreadable(path, str(error)) from error
         raise Conflict(
             f"Gallery '{path.name}' in {path.parent} is open in another process: "
             "stop that one, or use another data folder."
@@ -44,21 +56,74 @@ def load_shard(path: Path) -> Any:
 
 
 def shard_dim(path: Path) -> int:
-    config = json.loads((path / CONFIG_FILE).read_text())
-    return int(config["vectors"][""]["size"])
+    try:
+        config = json.loads((path / CONFIG_FILE).read_text())
+        return int(config["vectors"][""]["size"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise _unreadable(path, f"{CONFIG_FILE} is not understood") from error
 
 
-def optimise_shard(path: Path) -> None:
-    child = subprocess.run(
-        [sys.executable, "-m", "backend.gallery.edge_optimise", str(path.resolve())],
-        cwd=Path(backend.__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
+def _unreadable(path: Path, reason: str) -> SetupError:
+    shown = " ".join(reason.split())[-300:]
+    if "os error" in shown:  # the system's own, such as permission denied
+        return SetupError(
+            f"Gallery '{path.name}' cannot be opened (…{shown[-150:]}): make {path} readable and "
+            "writable, then start again."
+        )
+    return SetupError(
+        f"Gallery '{path.name}' is damaged or of a newer version of Akin ({shown}): start that "
+        f"version, or delete {path}, and the next start embeds the catalogue anew."
     )
+
+
+def is_mostly_dead(path: Path, points: int) -> bool:
+    """Whether deleted vectors take more room than those of `points` that live, and a lot of it.
+
+    Below its graph's size the engine gives their room back only when it is told to optimise.
+    """
+    held = sum(file.stat().st_blocks * 512 for file in path.glob("segments/*/vector_storage/**/*"))
+    return held > 2 * points * shard_dim(path) * 4 + DEAD_ROOM
+
+
+def optimise_shard(path: Path, outside: int, begun: Callable[[], None]) -> None:
+    """Build the search graph of the closed shard in a child process, if more than about `outside`
+    points are not in it. `begun` is called once if there is something to do, as soon as it is seen.
+
+    Raises `Unavailable` if the child fails; the shard is then as it was.
+    """
+    threshold = outside * shard_dim(path) * 4 // 1024
+    command = [sys.executable, "-m", "backend.gallery.edge_optimise", path.resolve(), threshold]
+    with subprocess.Popen(
+        list(map(str, command)),
+        cwd=Path(backend.__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        try:
+            is_told = _told_when_building(child, path / TEMP_SEGMENTS, begun)
+            said, complaint = child.communicate()
+        except BaseException:
+            child.kill()
+            raise
     if child.returncode != 0:
-        reason = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
+        reason = complaint.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
         raise Unavailable(
             f"Gallery '{path.name}' could not be optimised ({reason[0]}): it is still searched "
             "exactly; free memory and disk, then optimise again."
         )
+    if said == REBUILT and not is_told:
+        begun()
+
+
+def _told_when_building(
+    child: subprocess.Popen[str], building: Path, begun: Callable[[], None]
+) -> bool:
+    """Wait until the child builds, and tell; False if it ended without having been seen at it."""
+    while child.poll() is None:
+        if building.is_dir() and any(building.iterdir()):
+            begun()
+            return True
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(LOOK_SECONDS)
+    return False

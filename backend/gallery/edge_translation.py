@@ -15,7 +15,7 @@ import qdrant_edge as engine
 
 from backend.gallery.attributes import ATTRIBUTE_PREFIX
 from backend.gallery.filters import Condition, Filter, Kind, Scalar
-from backend.gallery.port import SCORE_DECIMALS, Hit, Payload, Stored
+from backend.gallery.port import SCORE_DECIMALS, Hit, Payload, Stored, Vector, only
 
 _BOOLEANS = "booleans"
 _SCHEMAS = {
@@ -39,13 +39,25 @@ def payload_fields(payload: Payload) -> Payload:
     return {**payload, _BOOLEANS: words}
 
 
-def stored_from(record: Any) -> Stored:
-    payload = _without_words(record.payload)
-    return Stored(np.asarray(record.vector, dtype=np.float32), payload["norm"], payload)
+def payload_selector(keys: Sequence[str] | None, *also: str) -> bool | list[str]:
+    """What the engine is told to read: all, nothing, or these keys."""
+    if keys is None:
+        return True
+    return [*keys, *also] or False
+
+
+def stored_from(record: Any, keys: Sequence[str] | None) -> Stored:
+    vector = np.asarray(record.vector, dtype=np.float32)
+    return Stored(vector, record.payload["norm"], only(payload_from(record), keys))
 
 
 def hit_from(scored: Any) -> Hit:
-    return Hit(str(scored.id), round(scored.score, SCORE_DECIMALS), _without_words(scored.payload))
+    return Hit(str(scored.id), round(scored.score, SCORE_DECIMALS), payload_from(scored))
+
+
+def payload_from(record: Any) -> Payload:
+    payload: Payload = record.payload or {}
+    return {key: value for key, value in payload.items() if key != _BOOLEANS}
 
 
 def index_operation(key: str, kind: Kind) -> Any:
@@ -88,6 +100,25 @@ def engine_filter(
     return engine.Filter(must=must, must_not=must_not)
 
 
+def having_ids(ids: Sequence[str]) -> Any:
+    return engine.Filter(must=[engine.HasIdCondition(set(ids))])
+
+
+def engine_query(
+    unit: Vector,
+    limit: int,
+    filter: Any,  # noqa: A002 (the port's word)
+    payload: bool | list[str] = False,
+    *,
+    exact: bool = False,
+) -> Any:
+    query = engine.Query.Nearest(unit.tolist())
+    params = engine.SearchParams(exact=True) if exact else None
+    return engine.SearchRequest(
+        query=query, limit=limit, filter=filter, with_payload=payload, params=params
+    )
+
+
 def _engine_condition(condition: Condition) -> Any:
     if not condition.values:
         return _span(condition.path, condition.gte, condition.lte)
@@ -110,7 +141,3 @@ def _span(path: str, low: float | None, high: float | None) -> Any:
 
 def _word(value: bool) -> str:
     return "true" if value else "false"
-
-
-def _without_words(payload: Payload) -> Payload:
-    return {key: value for key, value in payload.items() if key != _BOOLEANS}

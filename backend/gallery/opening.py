@@ -14,11 +14,11 @@ def open_store(url: str, folder: Path, api_key: str | None = None) -> GallerySto
     Raises `SetupError` for any other URL or a refused key, `Unavailable` if no server answers.
     """
     if url == "edge":
-        from backend.gallery.edge import EdgeGalleryStore
+        from backend.gallery.edge_store import EdgeGalleryStore
 
         return EdgeGalleryStore(folder)
     if url == ":memory:" or url.startswith(("http://", "https://")):
-        from backend.gallery.server import ServerGalleryStore
+        from backend.gallery.server_store import ServerGalleryStore
 
         return ServerGalleryStore(url, api_key)
     raise SetupError(

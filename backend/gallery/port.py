@@ -6,8 +6,8 @@ gallery can be dropped and rebuilt from it at any time.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from backend.errors import InvalidInput
 from backend.gallery.filters import Filter, Kind, Scalar
 
 Vector = NDArray[np.float32]
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # The last bits of a score differ from engine to engine and from call to call.
 SCORE_DECIMALS = 6
@@ -94,14 +95,25 @@ class Gallery(Protocol):
         offset: int = 0,
         exclude_products: Sequence[str] = (),
         exclude_ids: Sequence[str] = (),
+        keys: Sequence[str] | None = None,
     ) -> list[Hit]:
         """The points nearest to `vector` (dim,) by cosine, best first, equal scores by id.
 
+        Their payloads hold `keys` alone where given: what is not read costs nothing.
         Raises `InvalidInput` for a vector that `upsert` would refuse.
         """
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, Stored]:
-        """Points by id; those that are not there are absent."""
+    def similarities(self, vectors: Sequence[ArrayLike], ids: Sequence[str]) -> dict[str, Vector]:
+        """The cosines (k,) of points to each of k `vectors` (dim,), by id.
+
+        Ids that are not there are absent. Raises `InvalidInput` as `search` does.
+        """
+
+    def fetch(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Stored]:
+        """Points by id, their payloads with `keys` alone where given.
+
+        Those that are not there are absent.
+        """
 
     def facets(
         self,
@@ -119,6 +131,11 @@ class Gallery(Protocol):
     def scroll(self, after: str | None, limit: int) -> list[str]:
         """The next `limit` ids in id order that come after `after` (None: from the start)."""
 
+    def scroll_payloads(
+        self, after: str | None, limit: int, keys: Sequence[str]
+    ) -> dict[str, Payload]:
+        """As `scroll`, each id with these keys of its payload."""
+
     def count(self, filter: Filter | None = None) -> int:  # noqa: A002
         """The number of points, or of those that match."""
 
@@ -131,8 +148,11 @@ class Gallery(Protocol):
     def indexed_attributes(self) -> dict[str, Kind]:
         """The slugs given to `index_attribute`, with their kinds."""
 
-    def optimise(self) -> None:
-        """Bring the store into the form it searches fastest; may take minutes."""
+    def optimise(self, begun: Callable[[int], None] | None = None) -> None:
+        """Bring the store into the form it searches fastest; other calls wait for it.
+
+        Where that is more than a look, `begun` is told the number of points; it may take minutes.
+        """
 
     def close(self) -> None:
         """Flush, and let go of files; doing it again changes nothing."""
@@ -203,12 +223,18 @@ def _stored(point: Point, dim: int) -> Stored:
     return Stored(vector, norm, {**point.payload, "norm": norm})
 
 
+def only(payload: Payload, keys: Sequence[str] | None) -> Payload:
+    """The payload with `keys` alone; all of it for None."""
+    return payload if keys is None else {key: payload[key] for key in keys if key in payload}
+
+
+def unit_vectors(vectors: Sequence[ArrayLike], dim: int) -> list[Vector]:
+    """Query `vectors` (dim,) scaled to length 1; raises `InvalidInput` as `unit_vector` does."""
+    return [unit_vector(vector, dim, "the query")[0] for vector in vectors]
+
+
 def _check_id(point_id: str) -> None:
-    try:
-        canonical = str(uuid.UUID(point_id))
-    except ValueError:
-        canonical = None
-    if canonical != point_id:
+    if not _UUID.fullmatch(point_id):
         raise InvalidInput(
             f"Point id '{point_id}' is not a UUID in lower case with hyphens, such as "
             "'3f2504e0-4f89-41d3-9a0c-0305e82c3301'."

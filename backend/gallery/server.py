@@ -6,34 +6,34 @@ and it keeps no payload indexes, so which attributes are indexed is known to the
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
-from backend.errors import Conflict, NotFound
 from backend.gallery.attributes import ATTRIBUTE_PREFIX, facet_kind, is_indexed
-from backend.gallery.filters import BUILT_IN_KEYS, Filter, Kind, Scalar
+from backend.gallery.filters import Filter, Kind, Scalar
 from backend.gallery.port import (
     Hit,
     Payload,
     Point,
     Stored,
+    Vector,
     check_ids,
-    check_name,
     normalised,
-    unit_vector,
+    unit_vectors,
 )
 from backend.gallery.server_connection import Connection
 from backend.gallery.server_translation import (
     attribute_kinds,
     hit_from,
+    payload_selector,
     point_struct,
     server_filter,
+    similarity_requests,
     stored_from,
 )
-from backend.gallery.window import ordered_window
+from backend.gallery.window import next_page, ordered_window, scores_by_id
 
 # Collections of other programs on the same server stay out of sight and out of reach.
 COLLECTION_PREFIX = "akin_"
@@ -89,26 +89,45 @@ class ServerGallery:
         offset: int = 0,
         exclude_products: Sequence[str] = (),
         exclude_ids: Sequence[str] = (),
+        keys: Sequence[str] | None = None,
     ) -> list[Hit]:
-        unit, _ = unit_vector(vector, self.dim, "the query")
+        (unit,) = unit_vectors([vector], self.dim)
         check_ids(exclude_ids)
         query = unit.tolist()
+        selector = payload_selector(keys)
         conditions = server_filter(filter, exclude_products, exclude_ids)
 
         def nearest(count: int) -> list[Hit]:
             with self._connection.client() as client:
                 found = client.query_points(
-                    self._collection, query=query, query_filter=conditions, limit=count
+                    self._collection,
+                    query=query,
+                    query_filter=conditions,
+                    limit=count,
+                    with_payload=selector,
                 )
             return [hit_from(scored) for scored in found.points]
 
         return ordered_window(nearest, offset, limit)
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, Stored]:
+    def similarities(self, vectors: Sequence[ArrayLike], ids: Sequence[str]) -> dict[str, Vector]:
         check_ids(ids)
+        units = unit_vectors(vectors, self.dim)
+        requests = similarity_requests(units, ids, is_local=self._connection.is_local)
+        if not ids:
+            return {}
         with self._connection.client() as client:
-            records = client.retrieve(self._collection, list(ids), with_vectors=True)
-        return {str(record.id): stored_from(record) for record in records}
+            answers = client.query_batch_points(self._collection, requests)
+        return scores_by_id([answer.points for answer in answers])
+
+    def fetch(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Stored]:
+        check_ids(ids)
+        selector = payload_selector(keys, "norm")
+        with self._connection.client() as client:
+            records = client.retrieve(
+                self._collection, list(ids), with_payload=selector, with_vectors=True
+            )
+        return {str(record.id): stored_from(record, keys) for record in records}
 
     def facets(
         self,
@@ -130,12 +149,19 @@ class ServerGallery:
         return sorted(counts, key=lambda pair: (-pair[1], pair[0]))
 
     def scroll(self, after: str | None, limit: int) -> list[str]:
+        return list(self.scroll_payloads(after, limit, ()))
+
+    def scroll_payloads(
+        self, after: str | None, limit: int, keys: Sequence[str]
+    ) -> dict[str, Payload]:
         check_ids([] if after is None else [after])
+        selector = payload_selector(keys)
+        # The engine begins at an id, not after it: one more is asked for, and that one dropped.
         with self._connection.client() as client:
             records, _ = client.scroll(
-                self._collection, limit=limit + 1, offset=after, with_payload=False
+                self._collection, limit=limit + 1, offset=after, with_payload=selector
             )
-        return [i for i in (str(record.id) for record in records) if i != after][:limit]
+        return next_page(((str(r.id), r.payload or {}) for r in records), after, limit)
 
     def count(self, filter: Filter | None = None) -> int:  # noqa: A002
         with self._connection.client() as client:
@@ -151,7 +177,7 @@ class ServerGallery:
         self._read_attributes()
         return dict(self._attributes)
 
-    def optimise(self) -> None:
+    def optimise(self, begun: Callable[[int], None] | None = None) -> None:
         """Nothing to do: the server optimises by itself, in the background."""
 
     def close(self) -> None:
@@ -167,65 +193,3 @@ class ServerGallery:
         with self._connection.client() as client:
             schema = client.get_collection(self._collection).payload_schema
         self._attributes |= attribute_kinds(schema)
-
-
-class ServerGalleryStore:
-    """The collections of one server. Methods as in `backend.gallery.port.GalleryStore`."""
-
-    def __init__(self, url: str, api_key: str | None = None) -> None:
-        """Raises `Unavailable` if nothing answers at `url`, `SetupError` if it refuses the key."""
-        self._connection = Connection(url, api_key)
-        self._galleries: dict[str, ServerGallery] = {}
-        self._lock = threading.RLock()
-        self.names()
-
-    def create(self, name: str, dim: int) -> ServerGallery:
-        check_name(name)
-        collection = COLLECTION_PREFIX + name
-        vectors = models.VectorParams(size=dim, distance=models.Distance.COSINE)
-        with self._lock:
-            if name in self.names():
-                raise Conflict(f"A gallery named '{name}' exists already: open or drop it.")
-            with self._connection.client() as client:
-                client.create_collection(collection, vectors_config=vectors)
-            return self.open(name)
-
-    def open(self, name: str) -> ServerGallery:
-        check_name(name)
-        with self._lock:
-            if name not in self._galleries:
-                self._galleries[name] = self._open(name)
-            return self._galleries[name]
-
-    def drop(self, name: str) -> None:
-        check_name(name)
-        with self._lock:
-            self._galleries.pop(name, None)
-            with self._connection.client() as client:
-                client.delete_collection(COLLECTION_PREFIX + name)
-
-    def names(self) -> list[str]:
-        with self._connection.client() as client:
-            collections = [found.name for found in client.get_collections().collections]
-        return sorted(
-            collection.removeprefix(COLLECTION_PREFIX)
-            for collection in collections
-            if collection.startswith(COLLECTION_PREFIX)
-        )
-
-    def close(self) -> None:
-        with self._lock:
-            self._galleries.clear()
-            self._connection.close()
-
-    def _open(self, name: str) -> ServerGallery:
-        if name not in self.names():
-            raise NotFound(f"There is no gallery named '{name}'.")
-        collection = COLLECTION_PREFIX + name
-        with self._connection.client() as client:
-            vectors = client.get_collection(collection).config.params.vectors
-        if not isinstance(vectors, models.VectorParams):
-            raise Conflict(f"Collection '{collection}' is not a gallery of Akin: rename it.")
-        for key in BUILT_IN_KEYS:  # here, not in create, so that a kill in between is mended
-            self._connection.create_index(collection, key, "keyword")
-        return ServerGallery(name, vectors.size, self._connection)

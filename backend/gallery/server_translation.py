@@ -9,7 +9,7 @@ from qdrant_client import models
 
 from backend.gallery.attributes import ATTRIBUTE_PREFIX
 from backend.gallery.filters import Condition, Filter, Kind, Scalar
-from backend.gallery.port import SCORE_DECIMALS, Hit, Stored
+from backend.gallery.port import SCORE_DECIMALS, Hit, Stored, Vector, only
 
 _KINDS: dict[models.PayloadSchemaType, Kind] = {
     models.PayloadSchemaType.KEYWORD: "keyword",
@@ -24,13 +24,34 @@ def point_struct(point_id: str, point: Stored) -> models.PointStruct:
     return models.PointStruct(id=point_id, vector=point.vector.tolist(), payload=payload)
 
 
-def stored_from(record: models.Record) -> Stored:
+def payload_selector(keys: Sequence[str] | None, *also: str) -> bool | list[str]:
+    """What the server is told to send: all, nothing, or these keys."""
+    if keys is None:
+        return True
+    return [*keys, *also] or False
+
+
+def stored_from(record: models.Record, keys: Sequence[str] | None) -> Stored:
     payload = record.payload or {}
-    return Stored(np.asarray(record.vector, dtype=np.float32), payload["norm"], payload)
+    vector = np.asarray(record.vector, dtype=np.float32)
+    return Stored(vector, payload["norm"], only(payload, keys))
 
 
 def hit_from(scored: models.ScoredPoint) -> Hit:
     return Hit(str(scored.id), round(scored.score, SCORE_DECIMALS), scored.payload or {})
+
+
+def similarity_requests(
+    units: Sequence[Vector], ids: Sequence[str], *, is_local: bool
+) -> list[models.QueryRequest]:
+    """One search a vector, over these points alone, exact and without payloads."""
+    # The local mode is always exact, and warns of parameters.
+    params = None if is_local else models.SearchParams(exact=True)
+    among = models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
+    return [
+        models.QueryRequest(query=unit.tolist(), filter=among, limit=len(ids), params=params)
+        for unit in units
+    ]
 
 
 def attribute_kinds(schema: Mapping[str, models.PayloadIndexInfo]) -> dict[str, Kind]:

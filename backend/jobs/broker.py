@@ -5,11 +5,12 @@ from __future__ import annotations
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.exceptions import ResponseError
 
 from backend.errors import Unavailable
 
 QUEUES = ("io", "embed", "train", "beat")
-QUEUE_OF_KIND = {"ingest": "io", "embed": "embed"}
+QUEUE_OF_KIND = {"ingest": "io", "embed": "embed", "reconcile": "io"}
 
 # `memory://` cannot wake a reader, which sleeps in between; a request must not hang on Redis.
 _POLLING = {"polling_interval": 0.05}
@@ -71,6 +72,25 @@ class Queue:
             raise Unavailable(
                 "The message broker does not answer: check AKIN_BROKER_URL and that it runs."
             ) from error
+
+    def eviction_policy(self) -> str | None:
+        """What Redis does when its memory is full; None if it does not say.
+
+        Raises:
+            kombu.exceptions.OperationalError: if the broker does not answer.
+        """
+        with self.app.connection_for_read() as connection:
+            redis = getattr(connection.default_channel, "client", None)
+            try:
+                told = redis.config_get("maxmemory-policy") if redis is not None else {}
+            except ResponseError:  # a hosted one may forbid to ask
+                return None
+        return str(told["maxmemory-policy"]) if "maxmemory-policy" in told else None
+
+    def served(self) -> set[str]:
+        """The queues that some worker takes messages from, as far as workers answer in a second."""
+        answers = self.app.control.inspect(timeout=1.0).active_queues() or {}
+        return {queue["name"] for queues in answers.values() for queue in queues}
 
     def close(self) -> None:
         """Give the connections back."""

@@ -2,8 +2,9 @@
 
 A claim takes the next token; every later write of that worker names it and is refused once the
 lease was taken away. Lease times come from the wall clock, and a jump of it costs time, never
-correctness: forwards, a living worker's lease may be reclaimed, its writes are refused from then
-on and its successor repeats the batch; backwards, a dead worker's job waits longer by the jump.
+correctness. Forwards, a living worker's lease may be reclaimed: its writes are refused from then
+on, and its successor repeats the batch. Backwards, a lease seems to run longer than any can; such
+a one counts as run out, so that a dead worker's job does not wait for the jump to pass.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, case, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -22,6 +23,7 @@ from backend.jobs.tables import Job
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 15.0
 MAX_ATTEMPTS = 5
+_LONGEST = timedelta(seconds=2 * LEASE_SECONDS)  # clocks of several machines may differ a little
 
 
 class LeaseLost(Exception):
@@ -61,8 +63,13 @@ def check(session: Session, job_id: str, token: int, *, lock: bool = False) -> J
     return job
 
 
-def record(session: Session, job_id: str, token: int, progress: dict[str, Any]) -> None:
+def record(
+    session: Session, job_id: str, token: int, progress: dict[str, Any], *, moved: bool = False
+) -> None:
     """Write progress as the last statement of a worker's transaction, under its token.
+
+    A job that has `moved` on, or has more done than ever before, is no poison: its attempts are
+    counted afresh, so that only ends in the middle of one and the same step add up.
 
     It always writes the row (the token onto itself at least): that locks it on PostgreSQL, so
     the lease cannot be taken between this check and the commit.
@@ -70,7 +77,9 @@ def record(session: Session, job_id: str, token: int, progress: dict[str, Any]) 
     Raises:
         LeaseLost: if the token does not hold the lease; the transaction must not commit.
     """
-    if not _update_held(session, job_id, token, {"lease_token": token, **progress}):
+    attempts = 1 if moved else case((Job.done < progress.get("done", 0), 1), else_=Job.attempts)
+    values = {"lease_token": token, "attempts": attempts, **progress}
+    if not _update_held(session, job_id, token, values):
         raise LeaseLost(job_id)
 
 
@@ -141,7 +150,8 @@ def move(job: Job, event: Event) -> None:
 def _expire(session: Session, *, before_now: bool) -> int:
     held = select(Job).where(Job.state.in_(HELD)).order_by(Job.id)
     if before_now:
-        held = held.where(Job.lease_until <= clock.now())
+        now = clock.now()
+        held = held.where(or_(Job.lease_until <= now, Job.lease_until > now + _LONGEST))
     jobs = session.scalars(held.with_for_update(skip_locked=True)).all()
     for job in jobs:
         expire(job)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
 
-from backend.accounts.actor import require
+from backend.accounts.actor import Actor, require
 from backend.dependencies import get_runtime
 from backend.jobs import service
-from backend.jobs.schemas import JobItemOut, JobKind, JobOut, JobState
+from backend.jobs.reconciling import ensure_reconcile
+from backend.jobs.report_table import report_table
+from backend.jobs.schemas import JobItemOut, JobKind, JobOut, JobState, ReconcileRequest
 from backend.paging import Page
 from backend.problems import PROBLEM_RESPONSES
 from backend.runtime import Runtime
@@ -21,6 +24,7 @@ router = APIRouter(
     dependencies=[Depends(require("manager"))],
 )
 
+_ADMIN = Depends(require("admin"))
 Cursor = Annotated[str | None, Query(description="The `next_cursor` of the page before.")]
 
 
@@ -35,6 +39,22 @@ def list_jobs(
     """One page of the jobs, newest first."""
     with runtime.database.read() as session:
         return service.list_jobs(session, state=state, kind=kind, cursor=cursor, limit=limit)
+
+
+@router.post("/reconcile", status_code=202, summary="Find and mend what does not agree")
+def start_reconciliation(
+    request: ReconcileRequest,
+    actor: Actor = _ADMIN,
+    runtime: Runtime = Depends(get_runtime),
+) -> JobOut:
+    """Compare the catalogue, the stored pictures and the galleries, and mend what differs.
+
+    The job's report says what was found. One is at work at a time; asked again for the same, the
+    answer is the job that is under way.
+    """
+    with runtime.database.write() as session:
+        job = ensure_reconcile(session, runtime.queue, request, actor.name)
+        return service.to_schema(job)
 
 
 @router.get("/{job_id}", summary="How a job stands")
@@ -55,6 +75,29 @@ def list_items(
     """One page of the job's items: each file, row or image, what became of it, and why."""
     with runtime.database.read() as session:
         return service.items(session, job_id, state=state, cursor=cursor, limit=limit)
+
+
+@router.get(
+    "/{job_id}/items.csv",
+    summary="A job's report as CSV",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+def report(
+    job_id: str,
+    state: Literal["pending", "done", "failed"] | None = None,
+    runtime: Runtime = Depends(get_runtime),
+) -> StreamingResponse:
+    """The report for a spreadsheet, streamed. Refused rows of manifests are in it as they were:
+    mend them, and import the file again."""
+    with runtime.database.read() as session:
+        service.get(session, job_id)
+    name = "akin-refusals" if state == "failed" else "akin-report"
+    return StreamingResponse(
+        report_table(runtime.database, job_id, state),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}-{job_id}.csv"'},
+    )
 
 
 @router.post("/{job_id}/cancel", status_code=202, summary="Cancel a job")

@@ -8,7 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 JobState = Literal["collecting", "queued", "running", "cancelling", "cancelled", "done", "failed"]
-JobKind = Literal["ingest", "embed"]
+JobKind = Literal["ingest", "embed", "reconcile"]
+PROGRESS = "progress"
+"""The key in a running job's result under which its worker says how fast it is."""
 FINISHED: frozenset[str] = frozenset({"cancelled", "done", "failed"})
 
 
@@ -34,6 +36,7 @@ class JobOut(BaseModel):
                     "created_at": "2026-01-01T12:00:00Z",
                     "started_at": "2026-01-01T12:00:02Z",
                     "finished_at": None,
+                    "rate": 47.4,
                     "seconds_left": 21.5,
                 }
             ]
@@ -44,7 +47,9 @@ class JobOut(BaseModel):
     kind: JobKind
     state: JobState
     stage: str | None = Field(description="What it is doing, in words.")
-    done: int = Field(description="Items finished, the failed ones included.")
+    done: int = Field(
+        description="Items finished, the failed ones included; while it checks, zips and lists."
+    )
     failed: int = Field(description="Items refused; see the job's items for the reasons.")
     total: int | None = Field(description="Items in all, once known.")
     error: str | None
@@ -55,12 +60,26 @@ class JobOut(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    seconds_left: float | None = Field(None, description="Estimate from the rate so far.")
+    rate: float | None = Field(
+        None, description="Items a second over the last half minute of work, once known."
+    )
+    seconds_left: float | None = Field(
+        None, description="Of this stage, at that rate; never negative."
+    )
 
     @property
     def finished(self) -> bool:
         """Whether nothing more will happen unless somebody retries it."""
         return self.state in FINISHED
+
+
+class ReconcileRequest(BaseModel):
+    """What a reconciliation is to do."""
+
+    mend: bool = Field(True, description="Else it only looks and reports.")
+    deep: bool = Field(
+        False, description="Read every vector and every byte as well; takes much longer."
+    )
 
 
 class JobItemOut(BaseModel):

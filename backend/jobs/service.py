@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +13,7 @@ from backend.database import after_commit
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.jobs.broker import Queue
 from backend.jobs.lease import locked, move
-from backend.jobs.schemas import JobItemOut, JobOut
+from backend.jobs.schemas import PROGRESS, JobItemOut, JobOut
 from backend.jobs.states import LIVE
 from backend.jobs.tables import Job, JobItem
 from backend.paging import Page, decode_cursor, encode_cursor
@@ -185,14 +184,16 @@ def items(
 def to_schema(job: Job) -> JobOut:
     """What the API says about a job."""
     shown = JobOut.model_validate(job, from_attributes=True)
-    return shown.model_copy(update={"seconds_left": _seconds_left(job)})
-
-
-def _seconds_left(job: Job) -> float | None:
-    if job.state != "running" or job.started_at is None or not job.total or not job.done:
-        return None
-    elapsed = max(clock.now() - job.started_at, timedelta(0)).total_seconds()
-    return round(elapsed / job.done * max(job.total - job.done, 0), 1)
+    told: dict[str, Any] = job.result.get(PROGRESS, {})
+    shown.result = {name: value for name, value in job.result.items() if name != PROGRESS}
+    if job.state != "running":
+        return shown
+    if "total" in told:
+        shown.done, shown.total = told["done"], told["total"]
+    shown.rate = told.get("rate")
+    if shown.rate and shown.total is not None:
+        shown.seconds_left = round(max(shown.total - shown.done, 0) / shown.rate, 1)
+    return shown
 
 
 def _queued(session: Session, queue: Queue, job: Job) -> Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Base, Json, Moment
@@ -60,7 +60,21 @@ class Embedding(Base):
     """That a gallery holds an image, and at which revision of the image (DESIGN, Decision 10)."""
 
     __tablename__ = "embeddings"
-    __table_args__ = (Index(None, "gallery_id", "image_id"),)
+    __table_args__ = (
+        Index(None, "gallery_id", "image_id"),
+        Index(
+            "ix_embeddings_stale",
+            "gallery_id",
+            sqlite_where=text("image_revision = 0"),
+            postgresql_where=text("image_revision = 0"),
+        ),
+        Index(
+            "ix_embeddings_refused",
+            "gallery_id",
+            sqlite_where=text("error IS NOT NULL"),
+            postgresql_where=text("error IS NOT NULL"),
+        ),
+    )
 
     image_id: Mapped[str] = mapped_column(
         ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
@@ -69,6 +83,7 @@ class Embedding(Base):
         ForeignKey("galleries.id", ondelete="CASCADE"), primary_key=True
     )
     image_revision: Mapped[int]
+    """The image's revision when its payload was written; 0 once that is older than the image."""
     error: Mapped[str | None] = mapped_column(Text)
-    """Why the image cannot be encoded; such an image has no point and is not tried again."""
+    """Why the image cannot be encoded, or that its bytes are lost; it is not tried again."""
     created_at: Mapped[datetime] = mapped_column(Moment)

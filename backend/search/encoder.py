@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Condition
@@ -52,8 +53,9 @@ class _Request:
 class QueryEncoder:
     """Encodes texts and pictures of queries; safe to call from any number of threads.
 
-    One thread owns the model. It waits at most `window_ms` after a request for others to join it,
-    and encodes up to `max_batch` at a time; requests that arrive meanwhile form the next batch.
+    One thread owns the model. It encodes up to `max_batch` requests at a time; those that arrive
+    meanwhile form the next batch. While further queries are `coming`, a request waits for them, at
+    most `window_ms`.
     The features of the last `cache_size` texts and pictures are kept; the same one asked twice at
     once is encoded once. A request whose encoding fails does not fail the others of its batch:
     each is tried again alone, and only its own caller gets its error. Failures are not kept.
@@ -74,10 +76,23 @@ class QueryEncoder:
         self._changed = Condition()  # guards everything below
         self._known: OrderedDict[tuple[str, str], Future[Features]] = OrderedDict()
         self._waiting: list[_Request] = []
+        self._coming = 0
         self._unanswered = 0
         self._closed = False
         self._counts = EncoderCounts()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="query-encoder")
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """Inside, a query is on its way: those that are there already wait a little for it."""
+        with self._changed:
+            self._coming += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._coming -= 1
+                self._changed.notify_all()
 
     def encode_text(self, text: str) -> Features:
         """Un-normalised (dim,) features, read-only; raises Unavailable once closed."""
@@ -87,7 +102,8 @@ class QueryEncoder:
         """Un-normalised (n, dim) features of n >= 1 texts, asked together."""
         if not texts:
             raise InvalidInput("There is no text to encode: give at least one.")
-        answers = [self._ask("text", text, text) for text in texts]
+        with self._changed:  # so that nobody collects before all of them are there
+            answers = [self._ask("text", text, text) for text in texts]
         return np.stack([answer.result() for answer in answers])
 
     def encode_image(self, pixels: Pixels, key: str) -> Features:
@@ -148,7 +164,8 @@ class QueryEncoder:
                 self._thread.submit(self._collect)
 
     def _need_not_wait(self) -> bool:
-        return self._closed or len(self._waiting) >= self._max_batch
+        alone = self._coming == 0
+        return alone or self._closed or len(self._waiting) >= self._max_batch
 
     def _line_up(self, batch: list[_Request]) -> None:
         """A future of its own carries what the tower raises to those who wait for it."""

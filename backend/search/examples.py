@@ -27,8 +27,10 @@ _ANSWER = {
     "offset": 0,
     "reference": {"kind": "upload", "image_id": None, "product": None, "sha256": _IMAGE["sha256"]},
     "text_cut": False,
+    "unseen_words": [],
     "facets": None,
     "timings_ms": {
+        "wait": 0.2,
         "prepare": 1.1,
         "decode": 4.2,
         "encode_image": 21.0,

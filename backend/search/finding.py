@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from backend.composition.composer import RESCORED_CANDIDATES, ComposedQuery
+from backend.composition.composer import RESCORED_CANDIDATES, ComposedQuery, Rescorer
 from backend.gallery.filters import Filter
 from backend.gallery.port import SCORE_DECIMALS, Gallery, Hit
 from backend.search.windows import Group
 
 WINDOW_IMAGES = 500
+PAYLOAD_KEYS = ("product",)  # all that grouping needs; reading whole payloads takes twice as long
 
 
 def nearest(
@@ -22,8 +23,12 @@ def nearest(
     With a re-scorer, its best 500 among the 1,000 nearest to the query's vector (Decision 2).
     """
     count = WINDOW_IMAGES if query.rescorer is None else RESCORED_CANDIDATES
-    found = gallery.search(query.vector, filter=only, limit=count, exclude_products=excluded)
-    return found if query.rescorer is None else _rescored(gallery, query, found)[:WINDOW_IMAGES]
+    found = gallery.search(
+        query.vector, filter=only, limit=count, exclude_products=excluded, keys=PAYLOAD_KEYS
+    )
+    if query.rescorer is None:
+        return found
+    return _rescored(gallery, query.rescorer, found)[:WINDOW_IMAGES]
 
 
 def grouped(hits: Iterable[Hit]) -> tuple[Group, ...]:
@@ -40,12 +45,13 @@ def grouped(hits: Iterable[Hit]) -> tuple[Group, ...]:
     )
 
 
-def _rescored(gallery: Gallery, query: ComposedQuery, found: Sequence[Hit]) -> list[Hit]:
-    stored = gallery.fetch([hit.id for hit in found])
-    kept = [hit for hit in found if hit.id in stored]  # the others were deleted meanwhile
+def _rescored(gallery: Gallery, rescorer: Rescorer, found: Sequence[Hit]) -> list[Hit]:
+    # By the gallery, since fetching a thousand vectors would take longer than the search.
+    similar = gallery.similarities([rescorer.image, rescorer.text], [hit.id for hit in found])
+    kept = [hit for hit in found if hit.id in similar]  # the others were deleted meanwhile
     if not kept:
         return []
-    scores = query.score(np.stack([stored[hit.id].vector for hit in kept]))
+    scores = rescorer.fuse(np.stack([similar[hit.id] for hit in kept]))
     rescored = [
         Hit(hit.id, round(float(score), SCORE_DECIMALS), hit.payload)
         for hit, score in zip(kept, scores, strict=True)

@@ -5,16 +5,31 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Row, and_, select
+from sqlalchemy import Row, Select, and_, bindparam, select
 from sqlalchemy.orm import Session
 
+from backend.catalogue.schemas import sku_form
 from backend.catalogue.service import get_by_sku
-from backend.catalogue.tables import Image
+from backend.catalogue.tables import Image, Product
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.registry.tables import Embedding
 from backend.search.schemas import SearchRequest
 
 _ImageRow = Row[str, str, str, str | None, str | None]
+
+# Built once: a search asks one of them, and building it took longer than its answer.
+_IMAGES = (
+    select(Image.sha256, Image.product_id, Image.id, Embedding.image_id, Embedding.error)
+    .outerjoin(
+        Embedding,
+        and_(Embedding.image_id == Image.id, Embedding.gallery_id == bindparam("gallery")),
+    )
+    .order_by(Image.position, Image.id)
+)
+_OF_ID = _IMAGES.where(Image.id == bindparam("wanted"))
+_OF_SKU = _IMAGES.join(Product, Product.id == Image.product_id).where(
+    Product.sku == bindparam("wanted")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +74,7 @@ def find_reference(
     if picture is not None:
         return KeptReference(hashlib.sha256(picture).hexdigest())
     if request.reference_sku is not None:
-        product = get_by_sku(session, request.reference_sku)
-        rows = _image_rows(session, Image.product_id == product.id, gallery_id)
-        return _first_embedded(rows, f"Product '{product.sku}'")
+        return _image_by_sku(session, request.reference_sku, gallery_id)
     if request.reference_image_id is not None:
         return _image_by_id(session, request.reference_image_id, gallery_id)
     return None
@@ -82,20 +95,30 @@ def not_yet_embedded(what: str) -> Conflict:
     return Conflict(f"{what} is still being embedded: try again in a moment.")
 
 
+def _image_by_sku(session: Session, sku: str, gallery_id: str) -> KeptReference:
+    form = sku_form(sku)
+    rows = _rows(session, _OF_SKU, form, gallery_id)
+    if not rows:
+        get_by_sku(session, sku)  # raises NotFound where there is no such product
+    return _first_embedded(rows, f"Product '{form}'")
+
+
 def _image_by_id(session: Session, image_id: str, gallery_id: str) -> KeptReference:
-    # PostgreSQL refuses to look for a NUL.
-    is_text = "\0" not in image_id
-    rows = _image_rows(session, Image.id == image_id, gallery_id) if is_text else []
+    rows = _rows(session, _OF_ID, image_id, gallery_id)
     if not rows:
         raise NotFound(f"There is no image {image_id}: it may have been deleted.")
     return _first_embedded(rows, f"Image {image_id}")
 
 
-def _image_rows(session: Session, which: ColumnElement[bool], gallery_id: str) -> list[_ImageRow]:
-    in_gallery = and_(Embedding.image_id == Image.id, Embedding.gallery_id == gallery_id)
-    columns = (Image.sha256, Image.product_id, Image.id, Embedding.image_id, Embedding.error)
-    query = select(*columns).outerjoin(Embedding, in_gallery).where(which)
-    return list(session.execute(query.order_by(Image.position, Image.id)))
+def _rows(
+    session: Session,
+    statement: Select[str, str, str, str | None, str | None],
+    wanted: str,
+    gallery_id: str,
+) -> list[_ImageRow]:
+    if "\0" in wanted:  # PostgreSQL refuses to look for a NUL
+        return []
+    return list(session.execute(statement, {"wanted": wanted, "gallery": gallery_id}))
 
 
 def _first_embedded(rows: list[_ImageRow], what: str) -> KeptReference:

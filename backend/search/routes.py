@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Form, Request, UploadFile
+from fastapi import APIRouter, Depends, Form, Request, Response, UploadFile
 from pydantic import ValidationError
 
 from backend.accounts.actor import require
@@ -15,6 +15,7 @@ from backend.runtime import Runtime
 from backend.search.examples import ANSWER
 from backend.search.schemas import SearchRequest, SearchResponse
 from backend.search.service import SearchService
+from backend.stopwatch import Stopwatch
 
 _FORM = '{"text": "but red and with long sleeves", "filters": ["price=10..40"]}'
 
@@ -26,7 +27,7 @@ router = APIRouter(
 )
 
 
-def get_search(request: Request) -> SearchService:
+async def get_search(request: Request) -> SearchService:
     """The search service of this process; raises Unavailable before it is ready."""
     found = getattr(request.app.state, "search", None)
     if found is None:
@@ -34,30 +35,53 @@ def get_search(request: Request) -> SearchService:
     return cast(SearchService, found)
 
 
-@router.post("", summary="Ask a composed query", responses=ANSWER)
-def search(query: SearchRequest, service: SearchService = Depends(get_search)) -> SearchResponse:
+@router.post("", summary="Ask a composed query", responses=ANSWER, response_model=SearchResponse)
+async def search(query: SearchRequest, service: SearchService = Depends(get_search)) -> Response:
     """Products like the reference, changed as the text says.
 
     The reference is a product or an image of the catalogue; it or the text may be missing. Give
     the answer's `search_id` with another `offset` for the next page of the same search: it is kept
     for ten minutes.
     """
-    return service.search(query)
+    watch = Stopwatch()
+    return await service.turns.take(lambda: _answer(service, query, watch))
 
 
-@router.post("/upload", summary="Ask with a picture of one's own", responses=ANSWER)
-def search_upload(
+@router.post(
+    "/upload",
+    summary="Ask with a picture of one's own",
+    responses=ANSWER,
+    response_model=SearchResponse,
+)
+async def search_upload(
     image: UploadFile,
     request: Annotated[
         str, Form(description="A SearchRequest as JSON, without reference.", examples=[_FORM])
     ] = "{}",
     runtime: Runtime = Depends(get_runtime),
     service: SearchService = Depends(get_search),
-) -> SearchResponse:
+) -> Response:
     """As `/v1/search`, with an uploaded picture as the reference; it is not stored."""
-    query = _read_request(request)
+    query, watch = _read_request(request), Stopwatch()
     name = image.filename or "the picture"
-    return service.search(query, image=_read_picture(image, name, runtime), name=name)
+
+    def work() -> Response:
+        return _answer(service, query, watch, _read_picture(image, name, runtime), name)
+
+    return await service.turns.take(work)
+
+
+def _answer(
+    service: SearchService,
+    query: SearchRequest,
+    watch: Stopwatch,
+    image: bytes | None = None,
+    name: str = "",
+) -> Response:
+    """Written as JSON here, in the thread that searched: the event loop serves all clients."""
+    watch.add("wait", watch.seconds()["total"])
+    answer = service.search(query, image=image, name=name, watch=watch)
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def _read_request(text: str) -> SearchRequest:

@@ -88,7 +88,11 @@ class SearchResponse(BaseModel):
     offset: int
     reference: Reference | None
     text_cut: bool = Field(description="Whether the words went beyond what the model reads.")
+    unseen_words: list[str] = Field(
+        [], description="Words of the query, as typed, that the model was never trained on."
+    )
     facets: list[Facet] | None = None
     timings_ms: dict[str, float] = Field(
-        description="Milliseconds by stage: decode, encode, compose, gallery, products, total."
+        description="Milliseconds by stage: wait, decode, encode, compose, gallery, products, "
+        "total."
     )

@@ -17,11 +17,10 @@ from backend.composition.composer import QueryFeatures, composer_named
 from backend.composition.explanation import FeatureMeans, explain
 from backend.composition.query import compose_query
 from backend.composition.sphere import Vectors
-from backend.encoding.decoding import decode_image
 from backend.gallery.port import SCORE_DECIMALS
 from backend.registry.service import Active
 from backend.runtime import Runtime
-from backend.search.encoder import QueryEncoder
+from backend.search.encoder import Pixels, QueryEncoder
 from backend.search.finding import grouped, nearest
 from backend.search.presenting import hits, product_ids, shown
 from backend.search.reference import (
@@ -32,7 +31,9 @@ from backend.search.reference import (
     not_yet_embedded,
 )
 from backend.search.schemas import SearchRequest, SearchResponse, Share
+from backend.search.turns import Turns
 from backend.search.windows import Group, Window, Windows
+from backend.search.words import read_words
 from backend.stopwatch import Stopwatch
 from backend.telemetry import SEARCH_STAGE_SECONDS
 
@@ -51,7 +52,12 @@ class SearchService:
         self._backbone = backbone
         self._active = active
         self._gallery = runtime.galleries.open(active.gallery_id)
-        self._encoder = QueryEncoder(backbone)
+        self._encoder = QueryEncoder(
+            backbone,
+            window_ms=runtime.settings.query_window_ms,
+            max_batch=runtime.settings.query_batch,
+        )
+        self.turns = Turns(runtime.settings.search_threads, runtime.settings.search_waiting)
         self._windows = Windows()
         self._text_mean = backbone.text_mean
         self._means = _means(backbone)
@@ -61,16 +67,23 @@ class SearchService:
         side = self._backbone.image_size
         self._encoder.encode_image(np.full((3, side, side), 127, np.uint8), "warm-up")
         self._encoder.encode_text("warm-up")
+        self._runtime.query_decoder.warm_up()
 
     def close(self) -> None:
         """Answer what was asked, then stop the encoder; later searches raise Unavailable."""
+        self.turns.close()
         self._encoder.close()
 
     def search(
-        self, request: SearchRequest, *, image: bytes | None = None, name: str = "the picture"
+        self,
+        request: SearchRequest,
+        *,
+        image: bytes | None = None,
+        name: str = "the picture",
+        watch: Stopwatch | None = None,
     ) -> SearchResponse:
         """The products that match the request best; `image` holds the bytes of an uploaded
-        reference, called `name` in what is told about it.
+        reference, called `name` in what is told about it; `watch` runs since it was asked.
 
         With a search id, a page of that earlier search: nothing is encoded or searched again, and
         what the request says of the query itself is not looked at.
@@ -82,7 +95,7 @@ class SearchService:
             Conflict: if the reference is not embedded.
             UnsupportedImage, TooLarge: for bytes that are no picture or over the limits.
         """
-        watch = Stopwatch()
+        watch = watch or Stopwatch()
         search_id = request.search_id
         if search_id is None:
             window = self._find(request, image, name, watch)
@@ -96,64 +109,65 @@ class SearchService:
     ) -> Window:
         check_request(request, has_picture=image is not None)
         composer = composer_named(request.composer or self._active.composer)
-        with watch.stage("prepare"), self._runtime.database.read() as session:
-            only = read_filter(session, request.filters)
-            reference = find_reference(session, request, image, self._active.gallery_id)
-            excluded = excluded_products(session, reference)
-        seen = self._seen(reference, image, name, watch)
-        text, without, text_cut = self._read(request, watch)
+        with self._encoder.coming():
+            with watch.stage("prepare"), self._runtime.database.read() as session:
+                only = read_filter(session, request.filters)
+                reference = find_reference(session, request, image, self._active.gallery_id)
+                excluded = excluded_products(session, reference)
+            pixels = self._pixels(image, name, watch)
+        seen = self._seen(reference, pixels, watch)
+        with watch.stage("encode_text"):
+            words = read_words(request, self._encoder, self._backbone)
         with watch.stage("compose"):
-            features = QueryFeatures(seen, text)
+            features = QueryFeatures(seen, words.text)
             compose = partial(
                 compose_query,
                 composer,
                 strength=request.strength,
-                without=without,
+                without=words.without,
                 text_mean=self._text_mean,
                 lam=request.without_weight,
             )
             query = compose(features)
         with watch.stage("gallery"):
             groups = grouped(nearest(self._gallery, query, only, excluded))
-        return Window(groups, features, compose, composer.name, only, reference, text_cut)
+        return Window(
+            groups=groups,
+            features=features,
+            compose=compose,
+            composer=composer.name,
+            filter=only,
+            reference=reference,
+            text_cut=words.is_cut,
+            unseen_words=words.unseen,
+        )
+
+    def _pixels(self, image: bytes | None, name: str, watch: Stopwatch) -> Pixels | None:
+        """The uploaded reference as the image tower sees it."""
+        if image is None:
+            return None
+        with watch.stage("decode"):
+            see = self._backbone.preprocessing
+            return self._runtime.query_decoder.pixels(image, see, name=name)
 
     def _seen(
-        self, reference: KeptReference | None, image: bytes | None, name: str, watch: Stopwatch
+        self, reference: KeptReference | None, pixels: Pixels | None, watch: Stopwatch
     ) -> Vectors | None:
         """The un-normalised feature of the reference, (dim,)."""
         if reference is None:
             return None
-        if image is None:
+        if pixels is None:
             with watch.stage("gallery"):
                 return self._stored(reference)
-        with watch.stage("decode"):
-            draft = self._backbone.preprocessing.draft
-            picture = decode_image(image, self._runtime.limits, draft=draft, name=name)
-            pixels = self._backbone.preprocessing.pixels(picture)
         with watch.stage("encode_image"):
             return self._encoder.encode_image(pixels, reference.sha256)
 
     def _stored(self, reference: KeptReference) -> Vectors:
         image_id = str(reference.image_id)
-        stored = self._gallery.fetch([image_id]).get(image_id)
+        stored = self._gallery.fetch([image_id], keys=()).get(image_id)
         if stored is None:
             raise not_yet_embedded(f"Image {image_id}")
         return stored.vector * np.float32(stored.norm)
-
-    def _read(
-        self, request: SearchRequest, watch: Stopwatch
-    ) -> tuple[Vectors | None, Vectors | None, bool]:
-        """The features of the text (dim,) and of the phrases to leave out (k, dim), and whether
-        one of them was cut; all of them in one call of the tower."""
-        text = request.text.strip()
-        without = [phrase.strip() for phrase in request.without if phrase.strip()]
-        words = [text, *without] if text else without
-        if not words:
-            return None, None, False
-        with watch.stage("encode_text"):
-            rows = self._encoder.encode_texts(words)
-            is_cut = any(self._backbone.cut(words))
-        return (rows[0], rows[1:], is_cut) if text else (None, rows, is_cut)
 
     def _answer(
         self, search_id: str, window: Window, request: SearchRequest, watch: Stopwatch
@@ -175,6 +189,7 @@ class SearchService:
             offset=request.offset,
             reference=shown(window.reference, products),
             text_cut=window.text_cut,
+            unseen_words=list(window.unseen_words),
             facets=counts,
             timings_ms=_measured(watch),
         )
@@ -185,7 +200,7 @@ class SearchService:
 
     def _shares(self, groups: Sequence[Group], window: Window) -> dict[str, Share]:
         """What picture and words have in each score, by image id."""
-        stored = self._gallery.fetch([group.image_id for group in groups])
+        stored = self._gallery.fetch([group.image_id for group in groups], keys=())
         if not stored:
             return {}
         vectors = np.stack([one.vector for one in stored.values()])

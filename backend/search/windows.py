@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from backend import clock
 from backend.composition.composer import QueryFeatures
@@ -18,9 +19,12 @@ LIFETIME = 600.0  # seconds
 CAPACITY = 500  # windows; a full one takes 140 KB
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One product in a window: its best image, that image's score, and how many images matched."""
+class Group(NamedTuple):
+    """One product in a window: its best image, that image's score, and how many images matched.
+
+    A tuple, because a quarter of a million of them may be kept, and the garbage collector does not
+    go through tuples of numbers and strings.
+    """
 
     product_id: str
     image_id: str
@@ -39,6 +43,7 @@ class Window:
     filter: Filter
     reference: KeptReference | None
     text_cut: bool
+    unseen_words: tuple[str, ...] = ()
 
 
 class Windows:

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from backend.app import create_app, running
 from backend.catalogue.schemas import FileClaims, FilesWanted
-from backend.gallery.edge import EdgeGalleryStore
+from backend.gallery.edge_store import EdgeGalleryStore
 from backend.gallery.port import Point
 from backend.jobs.schemas import JobItemOut, JobOut
 from backend.runtime import open_runtime
@@ -133,8 +133,10 @@ def segments(runtime):
 
 def test_a_large_gallery_is_optimised_at_start(large):
     before = segments(large)
-    with running(create_app(large), large):
+    told: list[str] = []
+    with running(create_app(large), large, told.append):
         assert segments(large) != before
+    assert told == ["Optimising the gallery of 1,000 pictures for search: this can take minutes."]
 
 
 def test_it_starts_although_the_gallery_cannot_be_optimised(large, monkeypatch):

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from backend.catalogue.tables import Blob
 from backend.database import Database, FairLock, after_commit
-from backend.errors import SetupError
+from backend.errors import SetupError, Unavailable
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -166,5 +166,5 @@ def test_a_url_of_another_database_is_refused(url: str) -> None:
 
 def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "akin.sqlite3").write_text("not a database at all" * 100)
-    with pytest.raises(SetupError, match="cannot be reached"):
+    with pytest.raises(Unavailable, match="is damaged: stop Akin and restore it from a backup"):
         Database(f"sqlite:///{tmp_path}/akin.sqlite3").ping()

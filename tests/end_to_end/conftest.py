@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.backend.search.shop import write_tiny_backbone
 from tests.end_to_end.server import Server
 from workers.datasets.wardrobe.dataset import write_dataset
 
@@ -46,3 +47,9 @@ def shop(servers: Callable[..., Server], catalogue: Path) -> Server:
     done = server.run("ingest", str(catalogue / "products.csv"))
     assert done.returncode == 0, done.stderr
     return server
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What `--backbone` takes for a small one of random weights, which starts quickly."""
+    return f"local-dir:{write_tiny_backbone(tmp_path_factory.mktemp('models') / 'tiny')}"

@@ -31,13 +31,17 @@ class Server:
     port: int = field(default_factory=free_port)
     ui_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    log: Path | None = None
+    """The folder of its log, if not the one that holds the data folder."""
+    prefix: tuple[str, ...] = ()
+    """What is put before the command, to take rights from it."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        log = (self.home.parent / "server.log").open("ab")
+        log = self.log_file.open("ab")
         self.process = subprocess.Popen(
             [*self.akin, "up", "--home", str(self.home), "--port", str(self.port),
              "--ui-port", str(self.ui_port), *self.options],
@@ -46,13 +50,17 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         with AkinClient(self.url) as client:
             while not client.ready():
-                assert self.process.poll() is None, (self.home.parent / "server.log").read_text()
+                assert self.process.poll() is None, self.log_file.read_text()
                 assert time.monotonic() < deadline, "the server did not become ready"
                 time.sleep(0.1)
 
     @property
     def akin(self) -> list[str]:
-        return [sys.executable, "-m", "backend.cli"]
+        return [*self.prefix, sys.executable, "-m", "backend.cli"]
+
+    @property
+    def log_file(self) -> Path:
+        return (self.log or self.home.parent) / "server.log"
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """An `akin` command against this server."""

@@ -70,6 +70,14 @@ def test_words_beyond_the_context_are_said(server, job):
     assert "The words go beyond what the model reads" in done.stderr
 
 
+def test_words_the_demo_never_saw_are_said(server, job):
+    done = server.run("search", "--text", "in red velvet", "--without", "a zip")
+    assert done.returncode == 0
+    assert "never saw these words and will guess: velvet, zip" in " ".join(done.stderr.split())
+    listed = json.loads(server.run("search", "--text", "in red velvet", "--json").stdout)
+    assert listed["unseen_words"] == ["velvet"]
+
+
 def test_nothing_found_says_what_to_do(server, job):
     done = server.run("search", "--text", "red", "--filter", "category=hat")
     assert "loosen the filters" in done.stderr
@@ -88,8 +96,11 @@ def test_a_path_that_is_not_there(server):
 
 
 def test_a_dataset_is_drawn_once(tmp_path):
-    done = akin("dataset", "wardrobe", "--out", str(tmp_path / "out"), "--items", "18", "--json")
+    size = ("--items", "18", "--size", "40")
+    done = akin("dataset", "wardrobe", "--out", str(tmp_path / "out"), *size, "--json")
     assert sum(json.loads(done.stdout)["items"].values()) == 18
+    picture = next((tmp_path / "out" / "images").iterdir())
+    assert Image.open(picture).size == (40, 40)
     again = akin("dataset", "wardrobe", "--out", str(tmp_path / "out"), "--items", "18")
     assert_told(again, "already exists", "name another one")
 

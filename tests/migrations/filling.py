@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from backend.catalogue.tables import Attribute, Blob, Image, Product, Removal
+from backend.catalogue.tables import (
+    Attribute,
+    Blob,
+    Image,
+    Product,
+    ProductValue,
+    Removal,
+    ValueRow,
+)
 from backend.database import Base, Database
 from backend.jobs.tables import ImportFile, Job, JobItem
 from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+RED = hashlib.blake2b(b"red", digest_size=16).hexdigest()
 
 
 def fill(database: Database) -> None:
@@ -24,6 +34,7 @@ def fill(database: Database) -> None:
 def _catalogue() -> list[Base]:
     return [
         Product(
+            number=1,
             id="p1",
             sku="TEE-1",
             title="Red tee",
@@ -38,6 +49,8 @@ def _catalogue() -> list[Base]:
         Blob(sha256="a" * 64, size=9, format="png", width=3, height=3, created_at=NOON),
         Image(id="i1", product_id="p1", sha256="a" * 64, position=0, created_at=NOON),
         Attribute(slug="colour", label="Colour", kind="keyword", filterable=True, created_at=NOON),
+        ValueRow(id=1, slug="colour", digest=RED, text="red"),
+        ProductValue(product_number=1, value_id=1),
         Removal(image_id="i0", sha256="b" * 64, created_at=NOON),
     ]
 

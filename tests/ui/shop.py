@@ -21,6 +21,7 @@ from backend.catalogue.schemas import (
     ProductOut,
 )
 from backend.encoding.decoding import image_facts
+from backend.encoding.vocabulary import Vocabulary, words_of
 from backend.errors import InvalidInput, NotFound
 from backend.gallery.filters import Condition, parse_filter
 from backend.jobs.schemas import JobItemOut, JobOut
@@ -43,6 +44,8 @@ class Shop:
     jobs: dict[str, JobOut] = field(default_factory=dict)
     items: dict[str, list[JobItemOut]] = field(default_factory=dict)
     staged: dict[str, dict[str, str]] = field(default_factory=dict)
+    brought: dict[str, list[str]] = field(default_factory=dict)
+    previews: int = 0
     searches: list[SearchRequest] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -174,8 +177,14 @@ class Shop:
             offset=request.offset,
             reference=reference,
             text_cut=len(request.text) > 200,
+            unseen_words=self._unseen(request),
             timings_ms={"encode": 12.0, "gallery": 3.0, "total": 31.0},
         )
+
+    def _unseen(self, request: SearchRequest) -> list[str]:
+        """What no title says is new to the demo model of this shop."""
+        known = Vocabulary(words_of(product.title for product in self.products.values()))
+        return known.unseen([request.text, *request.without]) if self.demo else []
 
     def _reference(self, request: SearchRequest, image: bytes | None) -> Reference | None:
         if image is not None:

@@ -14,16 +14,25 @@ import uvicorn
 from fastapi import FastAPI, Form, Query, Request, Response, UploadFile
 from fastapi.responses import JSONResponse
 
+from backend.catalogue.preview_schemas import (
+    ManifestPreview,
+    PictureNames,
+    PicturePreview,
+    PreviewRequest,
+)
+from backend.catalogue.previewing import Known, preview_manifest, preview_pictures
 from backend.catalogue.schemas import (
     BulkEdit,
     BulkResult,
     CatalogueSummary,
+    ExportSize,
     Facet,
     FileClaims,
     FilesWanted,
     ImportCreate,
     ProductFields,
     ProductOut,
+    ProductSort,
     ProductUpdate,
 )
 from backend.errors import AkinError, Conflict
@@ -79,11 +88,15 @@ def _add_catalogue(app: FastAPI, shop: Shop) -> None:
         q: str = "",
         cursor: int = 0,
         limit: int = 50,
+        sort: ProductSort = "newest",
+        offset: int = 0,
     ) -> Page[ProductOut]:
         found = shop.matching(filters, q)
-        end = cursor + limit
-        more = str(end) if end < len(found) else None
-        return Page[ProductOut](items=found[cursor:end], next_cursor=more, total=len(found))
+        if sort == "oldest":
+            found.reverse()
+        elif sort != "newest":
+            found.sort(key=lambda product: getattr(product, sort))
+        return _page(found, cursor or offset, limit)
 
     @app.get("/v1/products/{product_id}")
     def product(product_id: str) -> ProductOut:
@@ -119,11 +132,26 @@ def _add_catalogue(app: FastAPI, shop: Shop) -> None:
                 del shop.products[product_id]
             elif edit.split:
                 shop.products[product_id].split = edit.split
+            elif edit.category:
+                shop.products[product_id].category = edit.category
         return BulkResult(changed=len(edit.product_ids))
 
     @app.get("/v1/facets")
     def facets(filters: Filters) -> list[Facet]:
         return shop.facets(filters)
+
+    @app.get("/v1/catalogue/export")
+    def export_size(filters: Filters) -> ExportSize:
+        found = shop.matching(filters)
+        images = {image.sha256 for product in found for image in product.images}
+        size = sum(len(shop.pictures[sha]) for sha in images)
+        return ExportSize(products=len(found), images=len(images), bytes=size)
+
+    @app.get("/v1/catalogue/export.zip")
+    def export(filters: Filters) -> Response:
+        skus = " ".join(product.sku for product in shop.matching(filters))
+        headers = {"Content-Disposition": 'attachment; filename="catalogue.zip"'}
+        return Response(f"a zip of {skus}", media_type="application/zip", headers=headers)
 
     @app.get("/v1/catalogue")
     def summary() -> CatalogueSummary:
@@ -134,6 +162,21 @@ def _add_imports(app: FastAPI, shop: Shop) -> None:
     @app.post("/v1/imports", status_code=201)
     def open_import(request: ImportCreate) -> JobOut:
         return add_job(shop, "ingest", "collecting", parameters=request.model_dump())
+
+    @app.post("/v1/imports/preview")
+    def preview(manifest: UploadFile, request: Annotated[str, Form()]) -> ManifestPreview:
+        shop.previews += 1
+        asked = PreviewRequest.model_validate_json(request)
+        known = Known({}, {product.sku for product in shop.products.values()})
+        return preview_manifest(manifest.file.read(), asked.name or "", asked, lambda _: known)
+
+    @app.post("/v1/imports/preview/pictures")
+    def preview_names(pictures: PictureNames) -> list[PicturePreview]:
+        return preview_pictures(pictures.names)
+
+    @app.get("/v1/imports/{job_id}/products")
+    def imported(job_id: str, offset: int = 0, limit: int = 50) -> Page[ProductOut]:
+        return _page([shop.products[one] for one in shop.brought.get(job_id, [])], offset, limit)
 
     @app.post("/v1/imports/{job_id}/files")
     def claim(job_id: str, claims: FileClaims) -> FilesWanted:
@@ -167,6 +210,12 @@ def _add_imports(app: FastAPI, shop: Shop) -> None:
     def items(job_id: str, state: str | None = None) -> Page[JobItemOut]:
         found = [i for i in shop.items.get(job_id, []) if state in (None, i.state)]
         return Page[JobItemOut](items=found, next_cursor=None, total=len(found))
+
+    @app.get("/v1/jobs/{job_id}/items.csv")
+    def report(job_id: str, state: str | None = None) -> Response:
+        found = [i for i in shop.items.get(job_id, []) if state in (None, i.state)]
+        lines = [f"{item.name},{item.outcome},{item.reason or ''}" for item in found]
+        return Response("\n".join(["akin_line,akin_outcome,akin_reason", *lines]))
 
     @app.post("/v1/jobs/{job_id}/cancel")
     def cancel(job_id: str) -> JobOut:
@@ -227,6 +276,12 @@ def add_job(shop: Shop, kind: str, state: str, **facts: Any) -> JobOut:
     return job
 
 
+def _page(found: list[ProductOut], start: int, limit: int) -> Page[ProductOut]:
+    end = start + limit
+    more = str(end) if end < len(found) else None
+    return Page[ProductOut](items=found[start:end], next_cursor=more, total=len(found))
+
+
 def _ingest(shop: Shop, job: JobOut) -> None:
     """Everything at once: pictures become products, other files are refused."""
     report: list[JobItemOut] = []
@@ -248,6 +303,7 @@ def _ingest(shop: Shop, job: JobOut) -> None:
                 ProductFields(category=job.parameters["category"], split=job.parameters["split"]),
             )
             shop.attach(product.id, shop.pictures[sha])
+            shop.brought.setdefault(job.id, []).append(product.id)
     failed = sum(item.state == "failed" for item in report)
     shop.items[job.id] = report
     job.state, job.done, job.failed = "done", len(report), failed
@@ -257,5 +313,6 @@ def _ingest(shop: Shop, job: JobOut) -> None:
         "unchanged": 0,
         "skipped": 0,
         "refused": failed,
+        "seconds": {"plan": 0.4, "pictures": 2.0, "sql": 0.5, "total": 3.4},
     }
     job.finished_at = datetime.now(UTC)

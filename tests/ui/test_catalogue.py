@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from backend.catalogue.schemas import AttributeValue
+from backend.catalogue.schemas import AttributeValue, ProductFields
 from backend.errors import InvalidInput
 from tests.ui.conftest import Visit, html, run
 from tests.ui.shop import Shop
+from ui import selection
 from ui.product_editor import amount_of, change_of, typed
 
 Edit = Callable[[str], AppTest]
@@ -124,9 +125,118 @@ def test_selected_products_are_deleted_after_a_question(visit: Visit, shop: Shop
     page.button(key="bulk_delete").click().run()
     assert "1 product will be deleted" in page.markdown[-1].value
     assert product_id in shop.products
-    page = run(f"from ui import browsing; browsing.confirm_delete(['{product_id}'])")
+    page = run(f"from ui import selection; selection.confirm_delete(['{product_id}'])")
     page.button(key="yes_delete").click().run()
     assert product_id not in shop.products
+
+
+def shown(page: AppTest) -> list[str]:
+    """The ids of the products on the page, in their order."""
+    keys = [str(box.key) for box in page.checkbox]
+    return [key.removeprefix("select_") for key in keys if key.startswith("select_p")]
+
+
+def stock(shop: Shop, count: int) -> None:
+    """More products without pictures."""
+    for number in range(count):
+        shop.add(f"X{number:04}", ProductFields(title=f"Thing {number:04}", category="thing"))
+
+
+def test_pages_are_turned_and_jumped_to(visit: Visit, shop: Shop) -> None:
+    stock(shop, 100)
+    ids = [product.id for product in shop.matching([])]
+    page = visit("catalogue")
+    assert shown(page) == ids[:48]
+    assert "1 to 48 of 148 products" in html(page)
+    assert page.button(key="turn_chevron_left").disabled
+    page.button(key="turn_chevron_right").click().run()
+    assert shown(page) == ids[48:96]
+    page.number_input(key="browse_jump").set_value(4).run()
+    assert shown(page) == ids[144:]
+    assert "145 to 148 of 148 products" in html(page)
+    assert page.button(key="turn_last_page").disabled
+    page.button(key="turn_first_page").click().run()
+    assert shown(page) == ids[:48]
+
+
+def test_what_is_looked_for_anew_begins_on_its_first_page(visit: Visit, shop: Shop) -> None:
+    stock(shop, 100)
+    page = visit("catalogue")
+    page.button(key="turn_last_page").click().run()
+    page.text_input(key="browse_text").set_value("Thing").run()
+    assert "1 to 48 of 100 products" in html(page)
+
+
+def test_a_page_that_is_gone_becomes_the_last_there_is(visit: Visit, shop: Shop) -> None:
+    stock(shop, 49)
+    page = visit("catalogue")
+    page.button(key="turn_last_page").click().run()
+    for product in shop.matching([])[:60]:
+        del shop.products[product.id]
+    page.run()
+    assert not page.exception
+    assert "1 to 37 of 37 products" in html(page)
+
+
+def test_products_are_sorted(visit: Visit, shop: Shop) -> None:
+    page = visit("catalogue")
+    for sort in ("oldest", "sku", "title"):
+        page.selectbox(key="browse_sort").set_value(sort).run()
+        products = list(shop.products.values())
+        if sort != "oldest":
+            products.sort(key=lambda product: getattr(product, sort))
+        assert shown(page) == [product.id for product in products]
+
+
+def test_a_page_is_selected_at_once_and_the_selection_outlasts_turning(
+    visit: Visit, shop: Shop
+) -> None:
+    stock(shop, 52)
+    page = visit("catalogue")
+    page.button(key="mark_page").click().run()
+    page.button(key="turn_chevron_right").click().run()
+    page.checkbox(key=f"select_{shown(page)[0]}").check().run()
+    assert "49 products selected" in html(page)
+    page.button(key="turn_first_page").click().run()
+    assert all(box.value for box in page.checkbox if str(box.key).startswith("select_p"))
+    page.checkbox(key=f"select_{shown(page)[0]}").uncheck().run()
+    assert "48 products selected" in html(page)
+
+
+def test_all_that_match_are_selected_and_set_to_a_category(visit: Visit, shop: Shop) -> None:
+    stock(shop, 60)
+    page = visit("catalogue")
+    page.text_input(key="browse_text").set_value("Thing").run()
+    page.button(key="mark_page").click().run()
+    page.button(key="mark_matching").click().run()
+    assert "60 products selected" in html(page)
+    page.text_input(key="bulk_category").set_value("hat").run()
+    page.button(key="bulk_category_set").click().run()
+    assert "thing" not in shop.summary().categories
+    assert len(shop.matching(["category=hat"])) >= 60
+
+
+def test_more_than_can_be_selected_is_said(
+    visit: Visit, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "MOST", 50)
+    stock(shop, 10)
+    page = visit("catalogue").button(key="mark_page").click().run()
+    assert "More than 50 match: filter, to select all." in [c.value for c in page.caption]
+    assert "mark_matching" not in {button.key for button in page.button}
+
+
+def test_an_export_tells_its_size_first(visit: Visit, shop: Shop) -> None:
+    page = visit("catalogue")
+    assert not page.get("link_button")
+    page.session_state["export_panel"] = True
+    page.run()
+    size = sum(map(len, shop.pictures.values())) / 1000
+    told = next(text.value for text in page.markdown if "imports again" in text.value)
+    assert told.startswith("The whole catalogue: 48 products with 48 pictures, **")
+    assert f"{size:.1f} kB" in told
+    link = page.get("link_button")[0].proto
+    assert link.url.endswith("/v1/catalogue/export.zip")
 
 
 @pytest.mark.parametrize(

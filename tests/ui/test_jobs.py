@@ -13,7 +13,12 @@ from ui.jobs import figures, summary
 
 def test_a_running_job_says_how_far_it_is_and_how_long_it_takes() -> None:
     job = add_job(
-        Shop(), "embed", "running", stage="encoding", done=120, total=341, seconds_left=20
+        *(Shop(), "embed", "running"),
+        stage="encoding",
+        done=120,
+        total=341,
+        rate=11.05,
+        seconds_left=20,
     )
     assert figures(job) == "Encoding · 120 of 341 · 11.1 a second · about 20 s left"
 
@@ -79,3 +84,26 @@ def test_a_report_is_read_only_when_it_is_opened(visit: Visit, shop: Shop) -> No
     page.session_state[f"report_{job.id}"] = True
     page.run()
     assert list(page.dataframe[0].value["reason"]) == ["No picture."]
+
+
+def test_a_comparison_tells_what_it_found(visit: Visit, shop: Shop) -> None:
+    result = {"images": 6, "points": 7, "blobs": 6, "points_without_row": 1, "lost": 0}
+    job = add_job(shop, "reconcile", "done", result=result)
+    assert summary(job) == "6 images · 7 points · 6 blobs · 1 points without row"
+    sentence = "1 point whose image is gone (p1): deleted."
+    shop.items[job.id] = [
+        JobItemOut(position=0, name="points", state="done", outcome="mended", reason=sentence)
+    ]
+    page = visit("jobs")
+    assert "**Checking that nothing is missing**" in [text.value for text in page.markdown]
+    page.session_state[f"report_{job.id}"] = True
+    page.run()
+    assert sentence in [text.value.replace("\\", "") for text in page.caption]
+
+
+def test_a_comparison_that_found_nothing_says_so(visit: Visit, shop: Shop) -> None:
+    job = add_job(shop, "reconcile", "done")
+    page = visit("jobs")
+    page.session_state[f"report_{job.id}"] = True
+    page.run()
+    assert "Everything agrees." in [text.value for text in page.caption]

@@ -18,7 +18,15 @@ def test_a_price_is_written_as_in_a_shop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (3900, "1 h 5 min")]
+    ("seconds", "text"),
+    [
+        (0.4, "0.4 s"),
+        (0, "0 s"),
+        (0.01, "0.1 s"),
+        (59, "59 s"),
+        (200, "3 min 20 s"),
+        (3900, "1 h 5 min"),
+    ],
 )
 def test_a_span_of_time_shows_its_two_largest_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text

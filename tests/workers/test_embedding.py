@@ -141,7 +141,10 @@ def test_an_image_that_cannot_be_encoded_is_one_line_and_not_tried_again(
     runtime.blobs.delete(catalogue["2"].images[0].sha256)
     (job,) = run_embeds(runtime)
     assert (job.state, job.done, job.failed) == ("done", 6, 1)
-    sentence = "The stored bytes of the image of 2 are gone: delete the image and send it again."
+    sentence = (
+        "The stored bytes of the image of 2 are gone: import the same picture again, or delete the "
+        "image."
+    )
     assert reasons(runtime, job) == {"2": sentence}
     assert products(runtime)["2"].images[0].problem == sentence
     assert gallery.count() == 5

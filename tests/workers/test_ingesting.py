@@ -182,8 +182,8 @@ def test_rows_update_skip_or_refuse_what_is_there(runtime: Runtime) -> None:
 def test_a_manifest_without_a_required_column_is_one_line(runtime: Runtime) -> None:
     job = import_files(runtime, {"p.csv": b"sku,title\nA,Dress\n"})
     assert reasons(runtime, job) == {
-        "p.csv": "p.csv has no column 'image' (its columns: sku, title): add it; every row needs "
-        "a sku and an image."
+        "p.csv": "p.csv has no column 'image' (its columns: sku, title): add it, or say which "
+        "column it is; every row needs a sku and an image."
     }
 
 

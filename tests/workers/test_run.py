@@ -57,6 +57,23 @@ def test_a_body_sees_what_the_job_asks_for(runtime: Runtime) -> None:
         assert (run.subject, run.parameters, run.stopping) == ("g1", {"a": 1}, False)
 
 
+@pytest.mark.parametrize(("attempts", "size"), [(1, 64), (2, 16), (3, 4), (4, 1), (5, 1)])
+def test_after_ends_in_the_midst_less_is_taken_on_until_a_step_is_done(
+    runtime: Runtime, attempts: int, size: int
+) -> None:
+    with running(runtime) as first, runtime.database.write() as session:
+        session.get_one(Job, first.job_id).attempts = attempts
+        job = session.get_one(Job, first.job_id)
+        run = Run(runtime, job, first._renewal, threading.Event())
+    assert run.at_once(64) == size
+    with run.write() as session:
+        run.progress(session, stage="importing")
+    assert run.at_once(64) == size
+    with run.write() as session:
+        run.progress(session, done=size)
+    assert run.at_once(64) == 64
+
+
 def test_work_and_progress_are_kept_together(runtime: Runtime) -> None:
     with running(runtime) as run:
         with run.write() as session:
@@ -66,6 +83,21 @@ def test_work_and_progress_are_kept_together(runtime: Runtime) -> None:
             run.progress(session, done=4)
         job = job_of(run)
         assert (job.stage, job.done, job.failed, job.total) == ("reading", 4, 1, 10)
+
+
+def test_progress_tells_its_rate_of_this_stage_and_run(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([10.0, 12.0, 20.0, 25.0])
+    with running(runtime) as run:
+        monkeypatch.setattr("workers.pace.clock.monotonic", lambda: next(seconds))
+        rates = []
+        for stage, done in (("reading", 4), (None, 10), ("storing", 10), (None, 60)):
+            with run.write() as session:
+                run.progress(session, stage=stage, done=done, total=100)
+            rates.append(service.to_schema(job_of(run)).rate)
+        assert rates == [None, 3.0, None, 10.0]
+        assert service.to_schema(job_of(run)).seconds_left == 4.0
 
 
 def test_a_batch_that_fails_keeps_neither_work_nor_progress(runtime: Runtime) -> None:

@@ -30,7 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from backend.encoding.backbone import Backbone, load_backbone, wrap
-from backend.encoding.loading import FOLDER
+from backend.encoding.loading import CARD, FOLDER
 from backend.encoding.preprocessing import Preprocessing
 from backend.encoding.spec import BackboneSpec
 from backend.encoding.towers import Model
@@ -39,8 +39,9 @@ from workers.trainer import checkpoints
 from workers.trainer.batches import Batches, Mixture, Stage
 from workers.trainer.contrastive import Schedule, Trainer
 from workers.trainer.evaluation import composed_recall, photo_accuracy, questions
-from workers.trainer.export import export
+from workers.trainer.export import export, write_card
 from workers.trainer.pictures import drawn_pictures, load_photos
+from workers.trainer.vocabulary import training_vocabulary
 
 ARCHITECTURE: dict[str, Any] = {
     "embed_dim": 256,
@@ -192,6 +193,18 @@ def evaluate(
     """Print the figures of a model on held-out families, and on photos if given."""
     name = f"{FOLDER}{model}" if Path(model).is_dir() else model
     show(load_backbone(BackboneSpec(name)), photos / "validation" if photos else None, families)
+
+
+@app.command()
+def vocabulary(
+    model: Annotated[Path, typer.Option(help="A model folder whose card lacks its words.")],
+    photos: Annotated[bool, typer.Option(help="Whether it was trained on photos too.")] = True,
+) -> None:
+    """Write the words of the training captions into the card of a model; nothing else changes."""
+    words = training_vocabulary(photos=photos)
+    card = json.loads((model / CARD).read_text())
+    write_card(model, {**card, "vocabulary": words})
+    console.print(f"{len(words)} words are in {model / CARD} now.")
 
 
 def show(backbone: Backbone, photos: Path | None, families: int = 300) -> None:

@@ -27,6 +27,7 @@ from workers.trainer.evaluation import (
     unit,
 )
 from workers.trainer.pictures import DRAWN_AT
+from workers.trainer.vocabulary import training_vocabulary
 
 ABOUT = "a small CLIP trained from scratch on drawn garments and their captions"
 CONFIG = "open_clip_config.json"  # the names open_clip looks for
@@ -56,7 +57,7 @@ def export(
     backbone = _loaded(folder)
     figures = _figures(backbone, photos, held_out)
     card = {"about": ABOUT, **facts, "figures": figures, **_means(backbone, pixels, captions)}
-    _write(folder / CARD, json.dumps(card, indent=1).encode())
+    write_card(folder, {**card, "vocabulary": training_vocabulary(photos=photos is not None)})
 
 
 def training_pictures(see: Preprocessing, count: int = 80) -> NDArray[np.uint8]:
@@ -82,6 +83,10 @@ def write_config(folder: Path, architecture: dict[str, Any], see: Preprocessing)
         },
     }
     _write(folder / CONFIG, json.dumps(config, indent=1).encode())
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    _write(folder / CARD, f"{json.dumps(card, indent=1)}\n".encode())
 
 
 def write_weights(folder: Path, model: Model) -> None:

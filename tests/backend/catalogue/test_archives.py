@@ -21,8 +21,8 @@ def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> io
 
 
 def members(file: io.BytesIO, limits: ZipLimits = ZipLimits()) -> list[Member]:
-    with open_archive(file, "z.zip") as archive:
-        return archive.members(limits)
+    with open_archive(file, "z.zip", limits) as archive:
+        return archive.members()
 
 
 def test_members_are_what_a_folder_would_hold() -> None:

@@ -37,7 +37,15 @@ def test_a_product_is_one_line_with_its_attributes_and_image_names(database: Dat
         )
         product(session, "CAP", 3)
         session.get_one(Blob, sha(3)).format = "WEBP"
-    assert exported(database) == [
+    declared, *products = exported(database)
+    assert declared == {
+        "akin_attributes": [
+            {"slug": "colour", "label": "Colour", "kind": "keyword"},
+            {"slug": "size", "label": "Size", "kind": "integer"},
+            {"slug": "washable", "label": "Washable", "kind": "bool"},
+        ]
+    }
+    assert products == [
         {
             "sku": "CAP",
             "title": "Title of CAP",

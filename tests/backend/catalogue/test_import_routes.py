@@ -9,9 +9,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import problems
+from backend import clock, problems
 from backend.accounts.actor import Actor, current_actor
 from backend.catalogue.import_routes import router
+from backend.catalogue.tables import Blob
 from backend.runtime import Runtime
 
 PHOTO = bytes(range(256)) * 2000
@@ -130,3 +131,24 @@ def test_imports_need_a_manager(app: FastAPI, client: TestClient, job_id: str) -
     ]
     for method, path in requests:
         assert client.request(method, path, json={}).status_code == 403
+
+
+@pytest.mark.parametrize("left", [None, PHOTO[:100]])
+def test_a_known_picture_whose_bytes_are_lost_is_asked_for_again(
+    client: TestClient, job_id: str, runtime: Runtime, left: bytes | None
+) -> None:
+    facts = {"size": len(PHOTO), "format": "JPEG", "width": 1, "height": 1}
+    with runtime.database.write() as session:
+        session.add(Blob(sha256=sha(PHOTO), created_at=clock.now(), **facts))
+    runtime.blobs.put(PHOTO)
+    assert claim(client, job_id, "a.jpg", PHOTO) == []
+    runtime.blobs.discard("originals", sha(PHOTO))
+    if left is not None:
+        runtime.blobs._files.pipe_file(runtime.blobs._blob(sha(PHOTO)), left)
+    assert claim(client, job_id, "a.jpg", PHOTO) == [sha(PHOTO)]
+    early = client.post(f"/v1/imports/{job_id}/start")
+    assert early.status_code == 409
+    assert "still lacks the bytes of 1 file, first a.jpg" in early.json()["detail"]
+    client.put(f"/v1/imports/{job_id}/files/{sha(PHOTO)}", content=PHOTO)
+    assert claim(client, job_id, "a.jpg", PHOTO) == []
+    assert client.post(f"/v1/imports/{job_id}/start").status_code == 202

@@ -52,7 +52,15 @@ def test_an_import_is_a_job_that_collects(database: Database, queue: Queue) -> N
     with database.read() as session:
         job = session.get_one(Job, job_id)
     assert (job.kind, job.state, job.actor) == ("ingest", "collecting", "ann")
-    assert job.parameters == {"category": "dress", "split": None, "on_conflict": "skip"}
+    assert job.parameters == {
+        "category": "dress",
+        "split": None,
+        "on_conflict": "skip",
+        "columns": {},
+        "ignored_columns": [],
+        "currency": None,
+        "encoding": None,
+    }
     assert queue.waiting("ingest") == 0
 
 

@@ -40,6 +40,13 @@ def test_decomposed_names_of_macos_are_the_same_sku() -> None:
     assert fields_of("e\u0301te\u0301.jpg").sku == fields_of("été.jpg").sku == "été"
 
 
+def test_characters_that_nobody_sees_are_not_in_a_sku() -> None:
+    for name in ("caf\u200bé.jpg", "\ufeffcafé.jpg", "\u202ecafé\u200f .jpg"):
+        assert fields_of(name).sku == "café"
+    assert fields_of("\u200b.jpg").sku == "picture"
+    assert fields_of("\u200bdress/1.jpg").category == "dress"
+
+
 def test_a_taken_sku_gets_six_digits_of_the_hash_and_more_if_those_are_taken_too() -> None:
     sha256 = "0123456789abcdef" * 4
     assert list(skus_for("dress", sha256)) == [

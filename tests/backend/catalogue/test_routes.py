@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,9 @@ def runtime(sqlite_database: Database, queue: Queue, tmp_path: Path) -> Iterator
     galleries = open_store("edge", tmp_path / "galleries")
     settings = Settings(home=tmp_path, max_image_bytes=20_000)
     blobs = BlobStore(f"memory://{uuid4()}")
-    yield Runtime(settings, sqlite_database, blobs, galleries, queue)
-    galleries.close()
+    opened = Runtime(settings, sqlite_database, blobs, galleries, queue)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -318,12 +320,28 @@ def test_the_catalogue_is_exported_as_json_lines(http: TestClient) -> None:
     created(http, CAP)
     answer = http.get("/v1/catalogue/export.jsonl")
     assert answer.headers["content-type"].startswith("application/x-ndjson")
-    cap, tee = (json.loads(line) for line in answer.text.splitlines())
+    declared, cap, tee = (json.loads(line) for line in answer.text.splitlines())
+    assert {one["slug"] for one in declared["akin_attributes"]} == {"colour", "size"}
     assert (cap["sku"], cap["images"]) == (CAP["sku"], [])
     assert tee["images"] == [f"images/{image['sha256']}.jpg"]
 
 
+def test_the_catalogue_is_exported_with_its_images(http: TestClient) -> None:
+    with_image(http, created(http, TEE)["id"], jpeg())
+    created(http, CAP)
+    size = http.get("/v1/catalogue/export").json()
+    assert size == {"products": 2, "images": 1, "bytes": len(jpeg())}
+    answer = http.get("/v1/catalogue/export.zip", params={"filters": [f"sku={TEE['sku']}"]})
+    assert answer.headers["content-type"] == "application/zip"
+    assert 'filename="catalogue.zip"' in answer.headers["content-disposition"]
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert [archive.read(name) for name in archive.namelist()[:-1]] == [jpeg()]
+    assert http.get("/v1/catalogue/export.zip?filters=colr=red").status_code == 422
+
+
 MANAGERS_ONLY = [
+    ("GET", "/v1/catalogue/export"),
+    ("GET", "/v1/catalogue/export.zip"),
     ("POST", "/v1/products"),
     ("POST", "/v1/products/bulk"),
     ("PATCH", "/v1/products/x"),

@@ -1,4 +1,4 @@
-"""Products are created and changed, by hand and by manifest rows."""
+"""Products are created and changed by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from backend.catalogue import service
 from backend.catalogue.presenting import to_schema
-from backend.catalogue.schemas import ProductCreate, ProductFields, ProductUpdate
+from backend.catalogue.schemas import ProductCreate, ProductUpdate
 from backend.catalogue.tables import Product
 from backend.database import Database
 from backend.errors import AkinError, Conflict, InvalidInput, NotFound
@@ -201,37 +201,3 @@ def test_concurrent_changes_of_different_attributes_are_all_kept(
     with database.read() as session:
         assert set(service.get(session, product_id).attributes) == {"colour", *names}
     assert revisions(database) == {sha(1): 9, sha(2): 9}
-
-
-# Manifest rows
-
-
-def test_a_manifest_row_creates_then_updates_then_changes_nothing(database: Database) -> None:
-    row = ProductFields(title="Tee", category="t-shirt", attributes={"colour": "red"})
-    more = ProductFields(split="val", attributes={"fit": "slim"})
-    outcomes = []
-    for fields in (row, more, more, row):
-        with database.write() as session:
-            _, outcome = service.upsert_fields(session, "TEE", fields, "update")
-            outcomes.append(outcome)
-    assert outcomes == ["created", "updated", "unchanged", "unchanged"]
-    with database.read() as session:
-        found = service.get_by_sku(session, "TEE")
-        assert (found.title, found.category, found.split) == ("Tee", "t-shirt", "val")
-        assert found.attributes == {"colour": "red", "fit": "slim"}
-
-
-def test_a_row_that_says_nothing_is_still_a_product(database: Database) -> None:
-    with database.write() as session:
-        found, _ = service.upsert_fields(session, "TEE", ProductFields(), "update")
-        assert (found.title, found.category, found.split) == ("TEE", "uncategorised", "train")
-
-
-def test_a_row_may_skip_or_refuse_what_is_there(database: Database) -> None:
-    other = ProductFields(title="Another")
-    with database.write() as session:
-        product(session, "TEE")
-        found, outcome = service.upsert_fields(session, "TEE", other, "skip")
-        assert (outcome, found.title) == ("skipped", "Title of TEE")
-        with pytest.raises(Conflict, match="SKU 'TEE' already: import with --on-conflict update"):
-            service.upsert_fields(session, "TEE", other, "error")

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from backend.gallery.opening import open_store
 from backend.gallery.port import Gallery, GalleryStore, Point
-from tests import services
+from tests import qdrant_standin, services
 
-ADAPTERS = ("edge", ":memory:", "server")
+ADAPTERS = ("edge", ":memory:", "stand-in", "server")
 DIM = 8
 # Other work on the machine is no failure of ours.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,7 +36,8 @@ def gallery(store) -> Iterator[Gallery]:
 
 
 def open_test_store(adapter: str, folder: Path) -> GalleryStore:
-    url = services.qdrant_url() if adapter == "server" else adapter
+    servers = {"stand-in": qdrant_standin.shared_url, "server": services.qdrant_url}
+    url = servers[adapter]() if adapter in servers else adapter
     return open_store(url, folder / "galleries")
 
 

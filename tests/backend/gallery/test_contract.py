@@ -229,6 +229,51 @@ def test_a_window_of_nothing_is_empty(wardrobe):
     assert wardrobe.search(random_vector(0), limit=5, offset=99) == []
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (("product",), {"product": "product-1"}),
+        (("sku", "attributes"), {"sku": "SKU-1", "attributes": WARDROBE[1].payload["attributes"]}),
+        (("missing",), {}),
+        ((), {}),
+    ],
+)
+def test_payloads_bring_the_keys_that_are_asked_for(wardrobe, keys, expected):
+    whole = wardrobe.search(random_vector(1), limit=5)
+    hits = wardrobe.search(random_vector(1), limit=5, keys=keys)
+    stored = wardrobe.fetch([image_id(1)], keys=keys)[image_id(1)]
+    page = wardrobe.scroll_payloads(None, 5, keys)
+
+    assert [(hit.id, hit.score) for hit in hits] == [(hit.id, hit.score) for hit in whole]
+    assert hits[0].payload == stored.payload == page[image_id(1)] == expected
+    assert stored.norm == pytest.approx(float(np.linalg.norm(random_vector(1))), abs=1e-5)
+    assert cosine(stored.vector, random_vector(1)) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_all_keys_come_where_none_are_named(wardrobe):
+    (hit,) = wardrobe.search(random_vector(1), limit=1)
+    whole = wardrobe.fetch([image_id(1)])[image_id(1)].payload
+    assert {**WARDROBE[1].payload, "norm": whole["norm"]} == whole == hit.payload
+
+
+def test_similarities_are_cosines_of_the_points_that_are_there(wardrobe):
+    queries = [random_vector(50), random_vector(51) * 7]
+    similar = wardrobe.similarities(queries, [image_id(n) for n in (3, 0, 77)])
+
+    assert set(similar) == {image_id(0), image_id(3)}
+    for number in (0, 3):
+        expected = [cosine(query, random_vector(number)) for query in queries]
+        np.testing.assert_allclose(similar[image_id(number)], expected, atol=1e-6)
+    assert wardrobe.similarities(queries, []) == {}
+
+
+def test_similarities_to_a_bad_vector_or_of_a_bad_id_are_refused(wardrobe):
+    with pytest.raises(InvalidInput, match="the query is zero"):
+        wardrobe.similarities([random_vector(0), [0.0] * DIM], [image_id(0)])
+    with pytest.raises(InvalidInput, match="Point id 'seven' is not a UUID"):
+        wardrobe.similarities([random_vector(0)], ["seven"])
+
+
 # --- counting and listing
 
 
@@ -261,6 +306,16 @@ def test_scroll_gives_every_id_once_in_order(gallery):
 
     gallery.delete([ids[9]])
     assert gallery.scroll(ids[9], 3) == ids[10:13]
+
+
+def test_scroll_payloads_walks_as_scroll_does(gallery):
+    gallery.upsert([point(n) for n in range(25)])
+
+    seen: dict[str, str] = {}
+    while page := gallery.scroll_payloads(max(seen, default=None), 10, ["product"]):
+        seen |= {i: payload["product"] for i, payload in page.items()}
+    assert list(seen) == gallery.scroll(None, 100)
+    assert seen == {image_id(n): f"product-{n}" for n in range(25)}
 
 
 def test_count(wardrobe):

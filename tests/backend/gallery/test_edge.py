@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from backend.errors import Conflict, NotFound, Unavailable
-from backend.gallery import edge
-from backend.gallery.edge import EdgeGalleryStore
+from backend.gallery import edge, edge_shard
+from backend.gallery.edge_store import EdgeGalleryStore
 from backend.gallery.filters import parse_filter
 from tests.backend.gallery.conftest import DIM, image_id, point, random_vector
 
@@ -61,7 +61,7 @@ def test_a_second_process_is_told_that_the_gallery_is_open_elsewhere(edge_store,
     script = f"""
 from pathlib import Path
 from backend.errors import Conflict
-from backend.gallery.edge import EdgeGalleryStore
+from backend.gallery.edge_store import EdgeGalleryStore
 try:
     EdgeGalleryStore(Path({str(tmp_path)!r})).open("main")
 except Conflict as error:
@@ -77,7 +77,7 @@ except Conflict as error:
 def test_kill_9_amid_upserts_loses_no_acknowledged_point(edge_store, tmp_path):
     script = f"""
 from pathlib import Path
-from backend.gallery.edge import EdgeGalleryStore
+from backend.gallery.edge_store import EdgeGalleryStore
 from tests.backend.gallery.conftest import point
 gallery = EdgeGalleryStore(Path({str(tmp_path)!r})).create("main", {DIM})
 for start in range(0, 10_000_000, 50):
@@ -163,6 +163,47 @@ def test_the_write_ahead_log_does_not_grow_for_ever(edge_store, tmp_path, monkey
         gallery.upsert(batch)
     log = sum(file.stat().st_blocks * 512 for file in (tmp_path / "main" / "wal").iterdir())
     assert log < 100e6  # 15,000 x 9 kB were written
+
+
+def test_what_was_deleted_from_a_small_gallery_gives_its_room_back(edge_store, monkeypatch):
+    monkeypatch.setattr(edge_shard, "DEAD_ROOM", 2**20)
+    gallery = edge_store.create("main", 256)
+    vectors = np.random.default_rng(0).normal(size=(1000, 256))
+    points = [point(n, vectors[n]) for n in range(1000)]
+    for _ in range(6):
+        gallery.upsert(points)
+        gallery.delete([one.id for one in points])
+    gallery.upsert(points)
+    told: list[int] = []
+    gallery.optimise(told.append)
+    gallery.optimise(told.append)
+
+    assert told == [1000]
+    assert not edge_shard.is_mostly_dead(gallery._path, 1000)
+    assert gallery._shard.info().indexed_vectors_count == 0  # it is small: searched exactly
+    assert gallery.search(vectors[7], limit=1)[0].id == image_id(7)
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_however_often_points_are_written_and_searched(tmp_path):
+    script = f"""
+from pathlib import Path
+import numpy as np, psutil
+from backend.gallery.edge_store import EdgeGalleryStore
+from tests.backend.gallery.conftest import point
+gallery = EdgeGalleryStore(Path({str(tmp_path)!r})).create("main", 128)
+vectors = np.random.default_rng(0).normal(size=(20_000, 128))
+points = [point(n, vectors[n]) for n in range(20_000)]
+for _ in range(8):
+    for start in range(0, 20_000, 250):
+        gallery.upsert(points[start : start + 250])
+    gallery.set_payload({{one.id: {{"category": "hat"}} for one in points[::20]}})
+    for vector in vectors[:500]:
+        gallery.search(vector, limit=500, keys=("product",))
+    print(psutil.Process().memory_info().rss // 2**20, flush=True)
+"""
+    megabytes = [int(line) for line in run_python(script).stdout.split()]
+    assert max(megabytes[3:]) - megabytes[2] < 50
 
 
 def segment_names(path: Path) -> set[str]:

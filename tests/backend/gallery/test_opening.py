@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from backend.errors import SetupError
-from backend.gallery.edge import EdgeGalleryStore
+from backend.gallery.edge_store import EdgeGalleryStore
 from backend.gallery.opening import open_store
-from backend.gallery.server import ServerGalleryStore
+from backend.gallery.server_store import ServerGalleryStore
 
 
 @pytest.mark.parametrize(

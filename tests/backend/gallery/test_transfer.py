@@ -29,16 +29,15 @@ def filled(gallery):
 @pytest.mark.parametrize("target", ADAPTERS)
 def test_a_gallery_moves_to_another_engine_and_back(filled, store, target, tmp_path):
     target_store = open_test_store(target, tmp_path)
-    name = fresh_name()
     assert export_gallery(filled, tmp_path / "there.akin") == 300
-    there = import_gallery(tmp_path / "there.akin", target_store, name)
+    there = import_gallery(tmp_path / "there.akin", target_store, fresh_name())
     export_gallery(there, tmp_path / "back.akin")
-    back = import_gallery(tmp_path / "back.akin", store, name)
+    back = import_gallery(tmp_path / "back.akin", store, fresh_name())
 
     for copy in (there, back):
         assert_same(filled, copy)
-    store.drop(name)
-    target_store.drop(name)
+    store.drop(back.name)
+    target_store.drop(there.name)
     target_store.close()
 
 

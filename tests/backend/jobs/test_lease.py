@@ -124,13 +124,14 @@ def test_a_clock_set_forwards_costs_a_repeated_batch_not_a_wrong_one(
     write(database, job_id, successor, done=1)
 
 
-def test_a_clock_set_back_makes_a_dead_workers_job_wait_longer(
+def test_a_clock_set_back_does_not_keep_a_dead_workers_job(
     database: Database, job_id: str, clock: MovableClock
 ) -> None:
+    """It would wait for the hour to pass once more; a minute back costs a minute at most."""
     claim(database, job_id, "dead")
-    clock.advance(-3600)
+    clock.advance(-LEASE_SECONDS)
     assert expire_overdue(database) == 0
-    clock.advance(3600 + LEASE_SECONDS)
+    clock.advance(-3600)
     assert expire_overdue(database) == 1
 
 
@@ -148,6 +149,44 @@ def test_a_poison_job_stops_after_five_attempts(
         "then retry the job."
     )
     assert claim(database, job_id) is None
+
+
+def test_a_job_that_gets_on_between_the_ends_of_its_workers_is_no_poison(
+    database: Database, job_id: str, clock: MovableClock
+) -> None:
+    """Killed twenty times, it has done something in between each time."""
+    for done in range(1, 21):
+        token = claimed(database, job_id)
+        with database.write() as session:
+            lease.record(session, job_id, token, {"done": done})
+        clock.advance(LEASE_SECONDS)
+        expire_overdue(database)
+    assert (job(database, job_id).state, job(database, job_id).attempts) == ("queued", 1)
+
+
+def test_doing_the_same_again_is_not_getting_on(
+    database: Database, job_id: str, clock: MovableClock
+) -> None:
+    for _ in range(MAX_ATTEMPTS + 1):
+        token = claim(database, job_id) or 0
+        with database.write() as session:
+            if token:
+                lease.record(session, job_id, token, {"done": 7, "stage": "again"})
+        clock.advance(LEASE_SECONDS)
+        expire_overdue(database)
+    assert job(database, job_id).state == "failed"
+
+
+def test_a_step_that_is_not_counted_is_getting_on_too(
+    database: Database, job_id: str, clock: MovableClock
+) -> None:
+    for _ in range(MAX_ATTEMPTS + 1):
+        token = claimed(database, job_id)
+        with database.write() as session:
+            lease.record(session, job_id, token, {"stage": "removing"}, moved=True)
+        clock.advance(LEASE_SECONDS)
+        expire_overdue(database)
+    assert job(database, job_id).state == "queued"
 
 
 def test_a_poison_job_stops_with_the_error_it_told(
@@ -223,4 +262,4 @@ def test_kill_9_of_the_holder_loses_the_open_batch_and_nothing_else(
             lease.reclaim_all(session)
     assert claim(database, job_id) == 2
     write(database, job_id, 2, done=1)
-    assert job(database, job_id).attempts == 2
+    assert job(database, job_id).attempts == 1

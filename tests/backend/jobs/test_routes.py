@@ -98,3 +98,19 @@ def test_an_unknown_job_is_404(client: TestClient, path: str) -> None:
 def test_a_shopper_sees_no_jobs(app: FastAPI, client: TestClient) -> None:
     app.dependency_overrides[current_actor] = lambda: Actor("sue", "shopper")
     assert client.get("/v1/jobs").status_code == 403
+
+
+def test_a_reconciliation_is_started_once(client: TestClient) -> None:
+    first = client.post("/v1/jobs/reconcile", json={})
+    assert first.status_code == 202
+    assert (first.json()["kind"], first.json()["actor"]) == ("reconcile", "local")
+    assert first.json()["parameters"] == {"mend": True, "deep": False}
+    assert client.post("/v1/jobs/reconcile", json={}).json()["id"] == first.json()["id"]
+    other = client.post("/v1/jobs/reconcile", json={"mend": False})
+    assert other.status_code == 409
+    assert other.json()["detail"].startswith(f"Job {first.json()['id']} reconciles already")
+
+
+def test_only_an_admin_starts_one(app: FastAPI, client: TestClient) -> None:
+    app.dependency_overrides[current_actor] = lambda: Actor("mia", "manager")
+    assert client.post("/v1/jobs/reconcile", json={}).status_code == 403

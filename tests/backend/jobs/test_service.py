@@ -257,17 +257,24 @@ def test_a_strange_cursor_is_told(database: Database, queue: Queue, cursor: str)
         service.items(session, job_id, cursor=cursor)
 
 
-def test_the_time_left_follows_from_the_rate_so_far(
-    database: Database, queue: Queue, clock: MovableClock
-) -> None:
+def test_the_time_left_follows_from_the_rate_just_now(database: Database, queue: Queue) -> None:
     job_id = new(database, queue)
-    assert seen(database, job_id).seconds_left is None
     claimed(database, job_id)
-    assert seen(database, job_id).seconds_left is None
-    clock.advance(10)
-    change(database, job_id, done=25, total=100)
-    assert seen(database, job_id).seconds_left == 30.0
-    clock.advance(-60)  # a clock that was set back
+    assert (seen(database, job_id).rate, seen(database, job_id).seconds_left) == (None, None)
+    change(database, job_id, done=25, total=100, result={"progress": {"rate": 2.5}})
+    shown = seen(database, job_id)
+    assert (shown.rate, shown.seconds_left, shown.result) == (2.5, 30.0, {})
+    change(database, job_id, done=110)  # more than was counted before
     assert seen(database, job_id).seconds_left == 0.0
-    change(database, job_id, state="done")
+    change(database, job_id, result={"progress": {"rate": 0.0}})  # it stands still
     assert seen(database, job_id).seconds_left is None
+    change(database, job_id, state="queued")
+    assert seen(database, job_id).rate is None
+
+
+def test_while_a_job_checks_it_counts_what_it_checks(database: Database, queue: Queue) -> None:
+    job_id = new(database, queue)
+    claimed(database, job_id)
+    change(database, job_id, stage="checking", result={"progress": {"done": 3, "total": 12}})
+    shown = seen(database, job_id)
+    assert (shown.stage, shown.done, shown.total, shown.result) == ("checking", 3, 12, {})

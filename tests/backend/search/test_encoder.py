@@ -105,12 +105,32 @@ def test_sixteen_clients_share_two_tower_calls_and_each_gets_its_own_answer(enco
     )
 
 
-def test_requests_within_the_window_join_a_waiting_one(towers):
-    encoder = QueryEncoder(towers, window_ms=2_000, max_batch=4)
-    with ThreadPoolExecutor(4) as clients:
-        list(clients.map(encoder.encode_text, "abcd"))
+def test_requests_wait_for_those_on_their_way(towers):
+    encoder = QueryEncoder(towers, window_ms=600_000)
+    with ThreadPoolExecutor(2) as clients:
+        with encoder.coming(), encoder.coming():
+            asked = [clients.submit(encoder.encode_text, text) for text in "ab"]
+            while encoder.counts.requests < 2:
+                time.sleep(0.001)
+            assert towers.batches == []
+        assert all(one.result(30).shape == (DIM,) for one in asked)
     encoder.close()
-    assert towers.batches == [4]
+    assert towers.batches == [2]
+
+
+def test_a_request_with_nobody_else_on_the_way_does_not_wait(towers):
+    encoder = QueryEncoder(towers, window_ms=600_000)
+    with encoder.coming():
+        pass
+    assert encoder.encode_text("red").shape == (DIM,)
+    encoder.close()
+
+
+def test_the_wait_for_those_on_their_way_ends_with_the_window(towers):
+    encoder = QueryEncoder(towers, window_ms=1)
+    with encoder.coming():
+        assert encoder.encode_text("red").shape == (DIM,)
+    encoder.close()
 
 
 def test_a_list_of_texts_is_one_call(encoder, towers):
@@ -127,8 +147,9 @@ def test_a_batch_is_never_larger_than_the_limit(towers):
 
 
 def test_a_full_batch_does_not_wait_for_the_window(towers):
-    encoder = QueryEncoder(towers, window_ms=60_000, max_batch=2)
-    encoder.encode_texts(["a", "b"])
+    encoder = QueryEncoder(towers, window_ms=600_000, max_batch=2)
+    with encoder.coming():
+        encoder.encode_texts(["a", "b"])
     encoder.close()
     assert towers.batches == [2]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import httpx
@@ -15,6 +16,7 @@ from backend.client import AkinClient, ApiError
 from backend.search.examples import ANSWER
 from backend.search.routes import router
 from backend.search.schemas import SearchRequest, SearchResponse
+from backend.search.turns import Turns
 from tests.backend.search.shop import Shop, picture, skus
 
 
@@ -118,3 +120,28 @@ def test_the_documented_answer_is_one(http):
     for path in documented.values():
         assert "503" in path["post"]["responses"]
         assert "example" in path["post"]["responses"]["200"]["content"]["application/json"]
+
+
+def test_the_wait_for_a_turn_is_a_stage_of_the_answer(client):
+    assert client.search(SearchRequest(text="blue")).timings_ms["wait"] >= 0
+
+
+def test_sixty_four_clients_at_once_are_all_answered(http, search):
+    """Far more than are worked on at once, each with its own answer."""
+    with ThreadPoolExecutor(64) as clients:
+        asked = [
+            clients.submit(http.post, "/v1/search", json={"text": f"tee {n}"}) for n in range(64)
+        ]
+        answers = [one.result(60) for one in asked]
+    assert {answer.status_code for answer in answers} == {200}
+    for number in (0, 31, 63):
+        alone = search.search(SearchRequest(text=f"tee {number}"))
+        found = SearchResponse.model_validate(answers[number].json())
+        assert skus(found) == skus(alone)
+
+
+def test_more_searches_than_may_wait_are_told_to_come_back(filled, http, search, monkeypatch):
+    monkeypatch.setattr(search, "turns", Turns(threads=1, waiting=-1))
+    status, detail = problem(http, "/v1/search", json={"text": "blue"})
+    assert status == 503
+    assert detail.endswith("try again in a few seconds.")

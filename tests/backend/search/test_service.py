@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 
 from backend.composition.composer import COMPOSERS, QueryFeatures
 from backend.composition.query import compose_query
+from backend.encoding.backbone import BackboneSpec, load_backbone
 from backend.errors import InvalidInput, NotFound, Unavailable
 from backend.search.schemas import SearchRequest
 from backend.search.service import SearchService
 from backend.telemetry import SEARCH_STAGE_SECONDS
 from tests.backend.search.conftest import open_shop, serve
-from tests.backend.search.shop import COLOURS, Shop, picture, skus
+from tests.backend.search.shop import COLOURS, Shop, picture, skus, write_tiny_backbone
 
 
 def ask(search: SearchService, image: bytes | None = None, **query: Any) -> Any:
@@ -202,6 +204,20 @@ def test_text_beyond_the_context_is_cut_and_said_so(filled, search):
     assert not ask(search, text="a few words").text_cut
     assert ask(search, text="far too many words " * 20).text_cut
     assert ask(search, text="tee", without=["far too many words " * 20]).text_cut
+
+
+def test_words_the_backbone_never_saw_are_told_on_every_page(filled, tmp_path):
+    folder = write_tiny_backbone(tmp_path / "tiny")
+    (folder / "card.json").write_text('{"vocabulary": ["blue", "tee"]}')
+    backbone = load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu", threads=1)
+    with serve(replace(filled, backbone=backbone)) as service:
+        answer = ask(service, text="blue velvet tees", without=["a Zip"], limit=5)
+        page = ask(service, text="", search_id=answer.search_id, offset=5)
+    assert answer.unseen_words == page.unseen_words == ["velvet", "Zip"]
+
+
+def test_a_backbone_without_a_list_of_words_has_none_unseen(filled, search):
+    assert ask(search, text="blue velvet").unseen_words == []
 
 
 def test_the_time_of_every_stage_is_told_and_measured(filled, search):

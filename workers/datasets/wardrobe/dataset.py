@@ -7,18 +7,22 @@ import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from threading import current_thread, main_thread
+from typing import Literal
 
 from backend.errors import Conflict, InvalidInput
 from workers.datasets.wardrobe.attributes import ATTRIBUTES
 from workers.datasets.wardrobe.drawing import draw
-from workers.datasets.wardrobe.families import FAMILY_SIZE, Family, Item, families, triplets
+from workers.datasets.wardrobe.families import FAMILY_SIZE, Family, Item, each_family, triplets
 from workers.datasets.wardrobe.garments import Role
 
-Progress = Callable[[int, int], None]
+Stage = Literal["looks", "pictures"]
+Progress = Callable[[Stage, int, int], None]
 
 # A split's looks and caption templates are those of one role, so that no split leaks into another.
 SPLITS: dict[str, Role] = {"train": "train", "val": "choose", "test": "heldout"}
@@ -51,20 +55,21 @@ def write_dataset(
 
     Layout: `products.csv`, `images/{sku}.jpg`, `captions/cap.wardrobe.{split}.json`,
     `image_splits/split.wardrobe.{split}.json`. The same arguments write the same bytes, by however
-    many processes. `progress(done, total)` is called after each picture. The folder appears
-    only when it is complete.
+    many processes. `progress(stage, done, total)` counts products, first as their looks are thought
+    up, then as their pictures are drawn. The folder appears only when it is complete.
 
-    Raises InvalidInput where `items` or `size` is too small or `out` cannot be made, Conflict where
-    it is not empty.
+    Raises InvalidInput where `items` or `size` is too small, `items` more than there are looks, or
+    `out` cannot be made, Conflict where it is not empty.
     """
     _check(items, size)
     draft = _new_draft(out)
-    catalogue = _catalogue(items // FAMILY_SIZE, seed)
+    report: Progress = progress or (lambda *_: None)
+    catalogue = _catalogue(items // FAMILY_SIZE, seed, report)
     summary = Summary(out, {}, {})
     for split, source in catalogue.items():
         summary.items[split] = _write_split(draft, split, source)
         summary.triplets[split] = _write_captions(draft, split, source, seed)
-    _write_images(draft / "images", catalogue, size, quality, processes, progress)
+    _write_images(draft / "images", catalogue, size, quality, processes, report)
     _write_products(draft / "products.csv", catalogue, seed)
     if out.exists():
         out.rmdir()
@@ -100,11 +105,18 @@ def _new_draft(out: Path) -> Path:
     return draft
 
 
-def _catalogue(count: int, seed: int) -> dict[str, list[Family]]:
+def _catalogue(count: int, seed: int, report: Progress) -> dict[str, list[Family]]:
     """`count` families, 70 % in train, the rest in val and test, at least one in each."""
     counts = {split: max(1, round(count * share)) for split, share in _SHARES.items()}
     counts["train"] = count - sum(counts.values())
-    return {split: families(role, counts[split], seed) for split, role in SPLITS.items()}
+    catalogue: dict[str, list[Family]] = {split: [] for split in SPLITS}
+    done = 0
+    for split, role in SPLITS.items():
+        for family in each_family(role, counts[split], seed):
+            catalogue[split].append(family)
+            done += FAMILY_SIZE
+            report("looks", done, count * FAMILY_SIZE)
+    return catalogue
 
 
 def _items(source: list[Family]) -> list[Item]:
@@ -172,7 +184,7 @@ def _write_images(
     size: int,
     quality: int,
     processes: int,
-    progress: Progress | None,
+    report: Progress,
 ) -> None:
     shots = [
         _Shot(item, folder / f"{item.sku}.jpg", size, quality)
@@ -180,8 +192,7 @@ def _write_images(
         for item in _items(source)
     ]
     for done, _ in enumerate(_taken(shots, processes), start=1):
-        if progress is not None:
-            progress(done, len(shots))
+        report("pictures", done, len(shots))
 
 
 def _taken(shots: list[_Shot], processes: int) -> Iterator[None]:
@@ -189,8 +200,22 @@ def _taken(shots: list[_Shot], processes: int) -> Iterator[None]:
         yield from map(_take, shots)
         return
     # Spawned, not forked: the caller may hold threads and locks.
-    with get_context("spawn").Pool(processes, initializer=_leave_interrupts) as pool:
+    with _interrupts_ignored():  # as their children are from birth, before they can say so
+        pool = get_context("spawn").Pool(processes, initializer=_leave_interrupts)
+    with pool:
         yield from pool.imap(_take, shots, chunksize=32)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if current_thread() is not main_thread():  # no other may say what happens at a signal
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _leave_interrupts() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
+from backend.errors import InvalidInput
 from workers.datasets.wardrobe.attributes import CATEGORIES
 from workers.datasets.wardrobe.captions import relative, title
 from workers.datasets.wardrobe.garments import Garment, Role, random_garment, variants
@@ -15,6 +17,9 @@ from workers.datasets.wardrobe.garments import Garment, Role, random_garment, va
 VARIANTS = 5
 FAMILY_SIZE = VARIANTS + 1
 CURRENCY = "EUR"
+# Draws in a row without a new family, after which a category counts as sold out. The hardest family
+# of any 500 of the scarcest role took 463.
+TRIES = 1_000
 
 # What one may ask for the plainest piece and for the dearest, in whole euros.
 _PRICES = {
@@ -63,18 +68,32 @@ class Triplet:
 
 
 def families(role: Role, count: int, seed: int = 0) -> list[Family]:
-    """`count` families of one role, the same for the same seed; a longer list only adds to a
-    shorter one. No look occurs twice in it, nor in any family of another role."""
+    """`count` families of one role, as a list; see `each_family`."""
+    return list(each_family(role, count, seed))
+
+
+def each_family(role: Role, count: int, seed: int = 0) -> Iterator[Family]:
+    """`count` families of one role, the same for the same seed; a longer row only adds to a
+    shorter one. No look occurs twice in it, nor in any family of another role.
+
+    From some 20,000 products on, the categories with the fewest looks sell out one by one and the
+    others fill their place. Raises InvalidInput when all have sold out.
+    """
     rng = Random(f"wardrobe families {role} {seed}")
     seen: set[Garment] = set()
-    found: list[Family] = []
-    for _ in range(count):
-        # The category first: those with few values per attribute fail oftener, not come rarer.
-        category = rng.choice(CATEGORIES)
-        family = _family(role, category, rng, seen)
+    categories = list(CATEGORIES)
+    for number in range(count):
+        family = None
+        while family is None:
+            if not categories:
+                raise InvalidInput(_sold_out(role, number))
+            # The category first: those with few values per attribute fail oftener, not come rarer.
+            category = rng.choice(categories)
+            family = _family(role, category, rng, seen)
+            if family is None:
+                categories.remove(category)
         seen.update(item.garment for item in family.items)
-        found.append(family)
-    return found
+        yield family
 
 
 def triplets(source: list[Family], role: Role, seed: int = 0) -> list[Triplet]:
@@ -92,14 +111,23 @@ def triplets(source: list[Family], role: Role, seed: int = 0) -> list[Triplet]:
     return found
 
 
-def _family(role: Role, category: str, rng: Random, seen: set[Garment]) -> Family:
-    while True:
+def _family(role: Role, category: str, rng: Random, seen: set[Garment]) -> Family | None:
+    """A family of looks never seen; None when the category has hardly any left."""
+    for _ in range(TRIES):
         base = random_garment(rng, role, category)
         others = variants(base, rng, VARIANTS, role)
         looks = [base, *(look for look, _ in others)]
         if len(looks) == FAMILY_SIZE and seen.isdisjoint(looks):
             items = tuple(_item(look, role, rng) for look in looks)
             return Family(items, tuple(attribute for _, attribute in others))
+    return None
+
+
+def _sold_out(role: Role, made: int) -> str:
+    return (
+        f"There are not enough different looks: after {made} families of the {role} role, "
+        f"{made * FAMILY_SIZE} products, all have been used. Ask for fewer items."
+    )
 
 
 def _item(garment: Garment, role: Role, rng: Random) -> Item:

@@ -76,14 +76,15 @@ def test_same_seed_same_bytes_by_one_process_or_two(shop, tmp_path):
     assert contents(tmp_path / "again") == contents(shop)
 
 
-def test_progress_counts_the_pictures(tmp_path):
-    calls: list[tuple[int, int]] = []
+def test_progress_counts_the_looks_by_family_then_the_pictures(tmp_path):
+    calls: list[tuple[str, int, int]] = []
     write_dataset(tmp_path / "shop", 18, size=32, progress=lambda *call: calls.append(call))
-    assert calls == [(done, 18) for done in range(1, 19)]
+    looks = [("looks", done, 18) for done in (6, 12, 18)]
+    assert calls == looks + [("pictures", done, 18) for done in range(1, 19)]
 
 
 def test_a_broken_off_run_leaves_no_folder_and_is_begun_anew(tmp_path):
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(stage: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -98,8 +99,8 @@ import sys, time
 from pathlib import Path
 from workers.datasets.wardrobe.dataset import write_dataset
 
-def progress(done, total):
-    if done == total:
+def progress(stage, done, total):
+    if stage == "pictures" and done == total:
         print("drawn", flush=True)
         time.sleep(60)
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.errors import InvalidInput
+from workers.datasets.wardrobe import families as families_module
 from workers.datasets.wardrobe.attributes import CATEGORIES
 from workers.datasets.wardrobe.families import FAMILY_SIZE, Family, families, triplets
 from workers.datasets.wardrobe.garments import ROLES, changes, role_of
@@ -44,6 +47,30 @@ def test_same_seed_same_families_and_a_longer_list_begins_the_same():
     assert families("choose", 12, 3) == families("choose", 12, 3)
     assert families("choose", 12, 3)[:5] == families("choose", 5, 3)
     assert families("choose", 5, 3) != families("choose", 5, 4)
+
+
+def test_a_category_that_sold_out_leaves_its_place_to_the_others(monkeypatch):
+    monkeypatch.setattr(families_module, "CATEGORIES", ("skirt", "t-shirt"))
+    monkeypatch.setattr(families_module, "TRIES", 20)
+    source = families("train", 400)
+    sold = [family.items[0].garment.category for family in source]
+    assert len(set(signatures(source))) == 400 * FAMILY_SIZE
+    assert "skirt" in sold
+    assert set(sold[-50:]) == {"t-shirt"}
+
+
+def test_more_products_than_there_are_looks_is_told(monkeypatch):
+    monkeypatch.setattr(families_module, "CATEGORIES", ("skirt",))
+    monkeypatch.setattr(families_module, "TRIES", 3)
+    told = r"not enough different looks: after \d+ families .*, \d+ products.*Ask for fewer items"
+    with pytest.raises(InvalidInput, match=told):
+        families("heldout", 10_000)
+
+
+def test_the_families_that_the_shipped_weights_know_are_drawn_the_same_today():
+    source = [*families("train", 60), *families("choose", 20, 5), *families("heldout", 20, 1)]
+    told = hashlib.sha256(repr((source, triplets(source, "train"))).encode()).hexdigest()
+    assert told[:16] == "c136454b49a68d5e"
 
 
 def test_all_categories_are_on_offer():

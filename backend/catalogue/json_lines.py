@@ -1,0 +1,89 @@
+"""JSON lines of strangers: one object a line, each checked before anything is made of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NoReturn
+
+from pydantic import TypeAdapter, ValidationError
+
+from backend.catalogue.schemas import AttributeDeclaration
+from backend.errors import InvalidInput
+
+DECLARATION = "akin_attributes"
+"""The key under which the first line of an export declares its attributes."""
+MAX_LINE = 1_000_000
+_DECLARED = TypeAdapter(list[AttributeDeclaration])
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def json_records(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any], str | None]]:
+    """Line number, values, and what is wrong with the line in words that end a sentence."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield (number, *_read(line))
+
+
+def json_columns(lines: Iterable[str], most: int) -> list[str] | None:
+    """The keys of all objects in the order of their first use, somewhat more than `most` of them
+    at the most; None where there are lines, but no object among them."""
+    columns: dict[str, None] = {}
+    wrong = False
+    for _, values, problem in json_records(lines):
+        columns |= dict.fromkeys(values)
+        wrong = wrong or problem is not None
+        if len(columns) > most + 1:
+            break
+    return None if wrong and not columns else list(columns)
+
+
+def json_declarations(lines: Iterable[str], name: str) -> list[AttributeDeclaration]:
+    """What the first line declares, if it declares anything.
+
+    Raises:
+        InvalidInput: if it is not what an export declares.
+    """
+    for _, values, _ in islice(json_records(lines), 1):
+        if DECLARATION in values:
+            try:
+                return _DECLARED.validate_python(values[DECLARATION])
+            except ValidationError as error:
+                raise InvalidInput(
+                    f"{name}, row 1: {DECLARATION} is not what an export writes: take it out."
+                ) from error
+    return []
+
+
+def _read(line: str) -> tuple[dict[str, Any], str | None]:
+    if len(line) > MAX_LINE:
+        return {}, f"it is longer than {MAX_LINE:,} characters: shorten it."
+    try:
+        values = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return {}, "it is not valid JSON: write one object a line."
+    if not isinstance(values, dict):
+        return {}, "it is not a JSON object: write one object a line."
+    if not _storable(values):
+        return {}, "it holds a character or number that cannot be stored: take it out."
+    return values, None
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+def _storable(value: Any) -> bool:
+    """Whether a database can hold it: no lone surrogates, zero characters or overflown numbers."""
+    if isinstance(value, dict):
+        return all(_storable(key) and _storable(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_storable, value))
+    if isinstance(value, str):
+        return "\0" not in value and not _SURROGATES.search(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or abs(value) < 2**63

@@ -1,0 +1,117 @@
+"""`akin export`: the catalogue as a folder or a zip, which `akin ingest` reads again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.filesize import decimal
+
+from backend.catalogue.schemas import ExportSize
+from backend.client import AkinClient, ApiError
+from backend.commands.terminal import Url, connect, err, out, progress
+from backend.errors import InvalidInput, NotFound
+
+
+def export(
+    target: Annotated[Path, typer.Argument(help="A new or empty folder, or a new .zip file.")],
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", "-f", help="Only products with KEY=VALUE; may be repeated."),
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Write the catalogue with its images. `akin ingest` brings it back as it was."""
+    wanted = filters or []
+    if target.suffix.lower() == ".zip":
+        with new_file(target) as file, connect(url) as client:
+            _write_zip(client, file, wanted, _size(client, wanted).bytes)
+    else:
+        _make_empty(target)
+        with connect(url) as client:
+            _write_folder(client, target, wanted, _size(client, wanted).products)
+    out.print(f"The catalogue is in {target}: bring it back with akin ingest {target}")
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that is not there yet: in the end whole, or not there at all.
+
+    Raises:
+        InvalidInput: if it is there, or cannot be written.
+    """
+    if path.exists():
+        raise InvalidInput(f"{path} exists already: name a new file.")
+    aside = path.with_name(f"{path.name}.part")
+    try:
+        with aside.open("wb") as file:
+            yield file
+        aside.replace(path)
+    except OSError as error:
+        raise InvalidInput(
+            f"{path} cannot be written ({(error.strerror or 'unknown reason').lower()}): name "
+            "another file, or make room."
+        ) from error
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+def _size(client: AkinClient, filters: Sequence[str]) -> ExportSize:
+    size = client.export_size(filters)
+    err.print(
+        f"{size.products:,} products with {size.images:,} images, {decimal(size.bytes)}.",
+        highlight=False,
+    )
+    return size
+
+
+def _write_zip(client: AkinClient, file: BinaryIO, filters: Sequence[str], size: int) -> None:
+    with progress() as bars:
+        bar = bars.add_task("Exporting", total=size, size=True)
+        for chunk in client.export_zip(filters):
+            file.write(chunk)
+            bars.advance(bar, len(chunk))
+        bars.update(bar, total=next(one for one in bars.tasks if one.id == bar).completed)
+
+
+def _write_folder(client: AkinClient, folder: Path, filters: Sequence[str], count: int) -> None:
+    with (
+        progress() as bars,
+        (folder / "products.jsonl").open("w", encoding="utf-8") as manifest,
+    ):
+        bar = bars.add_task("Exporting", total=count)
+        for line in client.export_products(filters):
+            record = json.loads(line)
+            if "images" in record:
+                record["images"] = [n for n in record["images"] if _fetch(client, folder / n)]
+                bars.advance(bar)
+            manifest.write(json.dumps(record) + "\n")
+
+
+def _fetch(client: AkinClient, path: Path) -> bool:
+    """Whether the image is in the folder now; not, if it was deleted meanwhile."""
+    if path.exists():  # several products may show it
+        return True
+    try:
+        path.write_bytes(client.blob(path.stem))
+    except ApiError as error:
+        if error.status != NotFound.status:
+            raise
+        return False
+    return True
+
+
+def _make_empty(folder: Path) -> None:
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InvalidInput(f"{folder} exists and is not an empty folder: name a new one.")
+        (folder / "images").mkdir(parents=True)
+    except OSError as error:
+        raise InvalidInput(
+            f"{folder} cannot be made ({(error.strerror or '').lower()}): name another folder."
+        ) from error

@@ -1,0 +1,102 @@
+"""Shards that this version cannot read or that have no room: one sentence, nothing lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from backend import disk_space
+from backend.errors import NoSpace, SetupError
+from backend.gallery.edge_store import EdgeGalleryStore
+from backend.gallery.port import Point
+
+POINTS = [Point(str(UUID(int=n)), np.eye(4)[n % 4], {"product": "P"}) for n in range(8)]
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Path:
+    """The folder of a closed gallery of eight points."""
+    store = EdgeGalleryStore(tmp_path)
+    store.create("shoes", 4).upsert(POINTS)
+    store.close()
+    return tmp_path / "shoes"
+
+
+def change(path: Path, edit: Callable[[dict[str, object]], object]) -> None:
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+def newer_config(shard: Path) -> None:
+    change(shard / "edge_config.json", lambda c: c.update(vectors={"sizes": [4]}))
+
+
+def newer_segment(shard: Path) -> None:
+    change(next(shard.glob("segments/*/segment.json")), lambda c: c.update(config={"future": 2}))
+
+
+def damaged_version(shard: Path) -> None:
+    next(shard.glob("segments/*/version.info")).write_bytes(b"\xff\xfe")
+
+
+def damaged_log(shard: Path) -> None:
+    (shard / "wal" / "first-index").write_bytes(b"\xff")
+
+
+def truncated_vectors(shard: Path) -> None:
+    """Where the engine panics instead of raising."""
+    next(shard.glob("segments/*/vector_storage/vectors/status.dat")).write_bytes(b"")
+
+
+def contents(shard: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(shard)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in shard.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    "spoil", [newer_config, newer_segment, damaged_version, damaged_log, truncated_vectors]
+)
+def test_a_shard_that_cannot_be_read_is_told(shard: Path, spoil: Callable[[Path], None]) -> None:
+    spoil(shard)
+    before = contents(shard)
+    store = EdgeGalleryStore(shard.parent)
+    with pytest.raises(SetupError) as told:
+        store.open("shoes")
+    assert told.value.sentence.startswith(
+        "Gallery 'shoes' is damaged or of a newer version of Akin ("
+    )
+    assert told.value.sentence.endswith(
+        f"): start that version, or delete {shard}, and the next start embeds the catalogue anew."
+    )
+    if spoil in {newer_config, newer_segment}:  # of a damaged one the engine mends what it can
+        assert contents(shard) == before
+
+
+def test_nothing_is_written_while_the_disk_is_full(shard: Path, monkeypatch) -> None:
+    """On a disk that is really full the engine does not fail, it is killed by SIGBUS."""
+    gallery = EdgeGalleryStore(shard.parent).open("shoes")
+    monkeypatch.setattr(disk_space, "GALLERY_RESERVE", 2**62)
+    for write in (
+        lambda: gallery.upsert(POINTS),
+        lambda: gallery.delete([POINTS[0].id]),
+        lambda: gallery.index_attribute("colour", "keyword"),
+        lambda: EdgeGalleryStore(shard.parent).create("hats", 4),
+    ):
+        with pytest.raises(NoSpace, match=r"is full .* make room and try again; what was stored"):
+            write()
+    assert gallery.count() == 8
+    assert len(gallery.search([1, 0, 0, 0], limit=3)) == 3
+    monkeypatch.undo()
+    gallery.delete([POINTS[0].id])
+    assert gallery.count() == 7
+    gallery.close()

@@ -1,0 +1,115 @@
+"""Hostile pictures in an import and in a gallery: one line each, and the rest goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from backend.encoding.decode_pool import DecodePool
+from backend.runtime import Runtime
+from tests.backend.encoding import hostile
+from tests.backend.encoding.hostile import noise, saved
+from tests.workers.workshop import (
+    activate,
+    embeddings,
+    import_files,
+    photos,
+    products,
+    reasons,
+    run_embeds,
+)
+
+
+@pytest.fixture
+def decoder(runtime: Runtime) -> Iterator[DecodePool]:
+    """Two children of the test's own, with little time for a picture."""
+    pool = runtime.decoder = DecodePool(2, runtime.limits, seconds=4)
+    yield pool
+    pool.close()
+
+
+def test_a_hostile_picture_is_one_refused_line_of_its_import(
+    runtime: Runtime, decoder: DecodePool
+) -> None:
+    bad = {
+        "slow.jpg": hostile.many_scans(4000, 60_000),
+        "huge.png": hostile.huge_png(),
+        "text.png": hostile.text_bomb(b"zTXt"),
+        "page.jpg": b"<html>",
+        "nothing.png": b"",
+    }
+    job = import_files(runtime, {**photos(12), **bad})
+    assert (job.state, job.done, job.failed) == ("done", 17, 5)
+    told = reasons(runtime, job)
+    assert told.keys() == bad.keys()
+    assert told["slow.jpg"] == (
+        "The picture in slow.jpg could not be decoded within 4 seconds: "
+        "save it anew as JPEG or PNG."
+    )
+    assert len(products(runtime)) == 12
+
+
+def test_children_that_are_killed_during_an_import_cost_it_nothing(
+    runtime: Runtime, decoder: DecodePool
+) -> None:
+    files = {f"{n}.jpg": saved(noise(400, 400, seed=n), "JPEG") for n in range(60)}
+    done = threading.Event()
+    killed: list[int] = []
+
+    def kill() -> None:
+        while len(killed) < 3 and not done.wait(0.3):
+            for pid in working(decoder)[:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    job = import_files(runtime, files)
+    done.set()
+    killer.join()
+    assert (job.state, job.failed) == ("done", 0)
+    assert len(products(runtime)) == 60
+    assert killed
+
+
+def working(pool: DecodePool) -> list[int]:
+    """The children that have been through their start."""
+    found = []
+    for pid in pool.children():
+        with suppress(psutil.NoSuchProcess):
+            if sum(psutil.Process(pid).cpu_times()[:2]) > 0.3:
+                found.append(pid)
+    return found
+
+
+def test_a_decoder_that_is_shut_down_refuses_no_picture(
+    runtime: Runtime, decoder: DecodePool
+) -> None:
+    """The job is tried again instead: nothing is known of the pictures."""
+    decoder.close()
+    job = import_files(runtime, photos(3))
+    assert (job.state, job.done) == ("running", 0)  # until its lease runs out
+    assert "picture decoder is shut down" in str(job.error)
+    assert reasons(runtime, job) == {}
+
+
+def test_a_stored_picture_that_cannot_be_decoded_any_more_is_one_line(
+    runtime: Runtime, decoder: DecodePool
+) -> None:
+    activate(runtime)
+    import_files(runtime, photos(4))
+    sha256 = products(runtime)["2"].images[0].sha256
+    path = next(runtime.settings.home.rglob(f"originals/*/{sha256}"))
+    path.write_bytes(path.read_bytes()[:60])
+    (job,) = run_embeds(runtime)
+    assert (job.state, job.done, job.failed) == ("done", 4, 1)
+    errors = [error for _, error in embeddings(runtime).values() if error]
+    assert errors == [
+        "The picture in the image of 2 is damaged or cut short: send it again from the original."
+    ]

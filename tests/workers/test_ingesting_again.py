@@ -1,0 +1,68 @@
+"""An import that ends in the midst of its plan, or finds another import faster, is done again."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from backend.catalogue.intake import Batch
+from backend.database import Database
+from backend.runtime import Runtime
+from tests.backend.catalogue.stock import product
+from tests.workers.workshop import import_files, job_of, open_import, photos, products, report
+from workers import ingesting
+from workers.execution import execute
+from workers.ingesting import ingest
+from workers.planning import Item
+
+
+def test_a_plan_that_was_cut_short_is_made_anew(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = open_import(runtime, photos(5))
+    shutdown = threading.Event()
+    row = ingesting._row
+
+    def stop_in_the_second_part(job: str, position: int, item: Item) -> dict[str, object]:
+        if position == 2:
+            shutdown.set()
+        return row(job, position, item)
+
+    monkeypatch.setattr(ingesting, "ROWS_AT_ONCE", 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(ingesting, "_row", stop_in_the_second_part)
+        execute(runtime, "ingest", ingest, job_id, shutdown)
+    stopped = job_of(runtime, job_id)
+    assert (stopped.state, stopped.total) == ("queued", None)
+    assert len(report(runtime, stopped)) == 2
+    execute(runtime, "ingest", ingest, job_id, threading.Event())
+    job = job_of(runtime, job_id)
+    assert (job.state, job.total, job.result["created"]) == ("done", 5, 5)
+    assert len(report(runtime, job)) == 5
+
+
+@pytest.mark.services
+def test_a_batch_is_done_again_where_another_import_was_first(
+    postgres_database: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = replace(runtime, database=postgres_database)
+    write = Batch.write
+    attempts: list[int] = []
+
+    def after_another(batch: Batch) -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            with runtime.database.write() as other:
+                product(other, "1", title="Theirs")
+        write(batch)
+
+    monkeypatch.setattr(Batch, "write", after_another)
+    job = import_files(runtime, photos(3))
+    assert (job.state, job.failed) == ("done", 0)
+    assert (job.result["created"], job.result["updated"]) == (2, 1)
+    assert len(attempts) == 2
+    found = products(runtime)
+    assert found["1"].title == "Theirs"
+    assert all(len(one.images) == 1 for one in found.values())

@@ -1,0 +1,1 @@
+"""Bringing SQL, blobs and galleries back into line; SQL is the truth."""
