@@ -2,7 +2,7 @@
 
 Facts of the engine this file is built round, found by trying version 0.9: its calls hold the
 interpreter lock, `optimize` for many seconds, so that one runs in a child process; its write-ahead
-log grows until `flush`; and it knows one type of failure, `Exception`.
+log grows until `flush`; and how it fails is in `backend.gallery.edge_failures`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from backend import disk_space
 from backend.disk_space import check_room
 from backend.errors import Unavailable
 from backend.gallery.attributes import facet_kind, is_indexed
+from backend.gallery.edge_failures import engine_failures
 from backend.gallery.edge_shard import is_mostly_dead, load_shard, optimise_shard, shard_dim
 from backend.gallery.edge_translation import (
     attribute_kinds,
@@ -109,8 +110,8 @@ class EdgeGallery:
 
         def nearest(count: int) -> list[Hit]:
             request = engine_query(unit, count, conditions, payload_selector(keys))
-            with self._lock:
-                found = self._open_shard().search(request)
+            with self._reading() as shard:
+                found = shard.search(request)
             return [hit_from(scored) for scored in found]
 
         return ordered_window(nearest, offset, limit)
@@ -119,16 +120,14 @@ class EdgeGallery:
         check_ids(ids)
         among, units = having_ids(ids), unit_vectors(vectors, self.dim)
         requests = [engine_query(unit, len(ids), among, exact=True) for unit in units]
-        with self._lock:
-            shard = self._open_shard()
+        with self._reading() as shard:
             found = [shard.search(request) for request in requests] if ids else []
         return scores_by_id(found)
 
     def fetch(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Stored]:
         check_ids(ids)
         selector = payload_selector(keys, "norm")
-        with self._lock:
-            shard = self._open_shard()
+        with self._reading() as shard:
             records = shard.retrieve(list(ids), with_payload=selector, with_vector=True)
         return {str(record.id): stored_from(record, keys) for record in records}
 
@@ -143,8 +142,8 @@ class EdgeGallery:
         request = engine.FacetRequest(
             indexed_path(key, kind), limit=limit, exact=True, filter=engine_filter(filter)
         )
-        with self._lock:
-            hits = self._open_shard().facet(request).hits
+        with self._reading() as shard:
+            hits = shard.facet(request).hits
         counts = [(h.value == "true" if kind == "bool" else h.value, h.count) for h in hits]
         return sorted(counts, key=lambda pair: (-pair[1], pair[0]))
 
@@ -159,14 +158,14 @@ class EdgeGallery:
         request = engine.ScrollRequest(
             offset=after, limit=limit + 1, with_payload=payload_selector(keys), with_vector=False
         )
-        with self._lock:
-            records, _ = self._open_shard().scroll(request)
+        with self._reading() as shard:
+            records, _ = shard.scroll(request)
         return next_page(((str(r.id), payload_from(r)) for r in records), after, limit)
 
     def count(self, filter: Filter | None = None) -> int:  # noqa: A002
         request = engine.CountRequest(exact=True, filter=engine_filter(filter))
-        with self._lock:
-            return int(self._open_shard().count(request))
+        with self._reading() as shard:
+            return int(shard.count(request))
 
     def index_attribute(self, slug: str, kind: Kind) -> None:
         with self._lock:
@@ -216,12 +215,13 @@ class EdgeGallery:
             if shard is None:
                 return
             try:
-                shard.flush()
-            except Exception as error:  # noqa: BLE001 - a full disk; the engine has no narrower one
+                with engine_failures(self._unwritable):  # such as a full disk
+                    shard.flush()
+            except Unavailable as failure:
                 log.warning(
                     "not flushed: what is missing stands in the gallery's log of writes",
                     gallery=self.name,
-                    error=str(error),
+                    error=failure.sentence,
                 )
             shard.close()
 
@@ -229,7 +229,7 @@ class EdgeGallery:
         check_room(self._path, disk_space.GALLERY_RESERVE)
         with self._lock:
             shard = self._open_shard()
-            with self._telling():
+            with engine_failures(self._unwritable):
                 shard.update(operation)
                 self._unflushed += size
                 if self._unflushed >= FLUSH_EVERY:
@@ -237,15 +237,25 @@ class EdgeGallery:
                     self._unflushed = 0
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            raise Unavailable(
-                f"Gallery '{self.name}' cannot be written ({reason}): look at its disk, then try "
-                "again; what was written before is kept."
-            ) from error
+    def _reading(self) -> Iterator[Any]:
+        """The open shard, to be asked by one at a time."""
+        with self._lock:
+            shard = self._open_shard()
+            with engine_failures(self._unreadable):
+                yield shard
+
+    def _unreadable(self, reason: str) -> Unavailable:
+        return Unavailable(
+            f"Gallery '{self.name}' cannot be read ({reason[:300]}): try again; if it stays so, "
+            f"stop Akin and delete {self._path.parent.name}/{self.name} in its data folder: the "
+            "next start embeds the catalogue anew."
+        )
+
+    def _unwritable(self, reason: str) -> Unavailable:
+        return Unavailable(
+            f"Gallery '{self.name}' cannot be written ({reason[:300]}): look at its disk, then try "
+            "again; what was written before is kept."
+        )
 
     def _open_shard(self) -> Any:
         if self._shard is None:

@@ -14,7 +14,8 @@ from typing import Any
 import qdrant_edge as engine
 
 import backend
-from backend.errors import Conflict, SetupError, Unavailable
+from backend.errors import AkinError, Conflict, SetupError, Unavailable
+from backend.gallery.edge_failures import engine_failures
 from backend.gallery.edge_translation import index_operation
 from backend.gallery.filters import BUILT_IN_KEYS
 
@@ -42,17 +43,8 @@ def shard_config(dim: int, optimizers: Any = None) -> Any:
 def load_shard(path: Path) -> Any:
     # What a killed `optimize` leaves behind stops the engine from loading.
     shutil.rmtree(path / TEMP_SEGMENTS, ignore_errors=True)
-    try:
+    with engine_failures(lambda reason: _not_loaded(path, reason)):
         return engine.EdgeShard.load(str(path))
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # Exception, or where the engine panics one beside it
-        if "WouldBlock" not in str(error):
-            raise _unreadable(path, str(error)) from error
-        raise Conflict(
-            f"Gallery '{path.name}' in {path.parent} is open in another process: "
-            "stop that one, or use another data folder."
-        ) from error
 
 
 def shard_dim(path: Path) -> int:
@@ -63,8 +55,17 @@ def shard_dim(path: Path) -> int:
         raise _unreadable(path, f"{CONFIG_FILE} is not understood") from error
 
 
+def _not_loaded(path: Path, reason: str) -> AkinError:
+    if "WouldBlock" not in reason:
+        return _unreadable(path, reason)
+    return Conflict(
+        f"Gallery '{path.name}' in {path.parent} is open in another process: "
+        "stop that one, or use another data folder."
+    )
+
+
 def _unreadable(path: Path, reason: str) -> SetupError:
-    shown = " ".join(reason.split())[-300:]
+    shown = reason[-300:]
     if "os error" in shown:  # the system's own, such as permission denied
         return SetupError(
             f"Gallery '{path.name}' cannot be opened (…{shown[-150:]}): make {path} readable and "

@@ -148,6 +148,21 @@ def test_it_starts_although_the_gallery_cannot_be_optimised(large, monkeypatch):
     assert segments(large) == before
 
 
+def test_a_panic_of_the_engine_amid_a_search_is_told(large):
+    app = create_app(large)
+    with running(app, large):
+        client = TestClient(app, base_url=LOCAL)
+        assert client.post("/v1/search", json={"text": "red"}).status_code == 200
+        for places in large.settings.home.glob(
+            "galleries/*/segments/*/payload_storage/tracker.dat"
+        ):
+            with places.open("r+b") as file:
+                file.write(b"\xff" * 65536)
+        answer = client.post("/v1/search", json={"text": "blue"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "cannot be read (assertion failed" in answer.json()["detail"]
+
+
 def test_every_operation_of_v1_asks_for_a_role(app):
     def asks(dependant):
         name = getattr(dependant.call, "__qualname__", "")

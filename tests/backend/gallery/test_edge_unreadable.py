@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from backend import disk_space
-from backend.errors import NoSpace, SetupError
+from backend.errors import NoSpace, SetupError, Unavailable
+from backend.gallery.edge import EdgeGallery
+from backend.gallery.edge_failures import engine_failures
 from backend.gallery.edge_store import EdgeGalleryStore
 from backend.gallery.port import Point
 
@@ -80,6 +82,59 @@ def test_a_shard_that_cannot_be_read_is_told(shard: Path, spoil: Callable[[Path]
     )
     if spoil in {newer_config, newer_segment}:  # of a damaged one the engine mends what it can
         assert contents(shard) == before
+
+
+def damaged_places(shard: Path) -> None:
+    """Where each payload lies; the engine panics when it goes to look there."""
+    scribble(next(shard.glob("segments/*/payload_storage/tracker.dat")))
+
+
+def damaged_payloads(shard: Path) -> None:
+    """The payloads themselves; of these it raises."""
+    scribble(next(shard.glob("segments/*/payload_storage/page_0.dat")))
+
+
+def scribble(path: Path) -> None:
+    """Into the file itself, which the engine has mapped into its memory."""
+    with path.open("r+b") as file:
+        file.write(b"\xff" * 65536)
+
+
+READS: list[Callable[[EdgeGallery], object]] = [
+    lambda gallery: gallery.search([1, 0, 0, 0], limit=3),
+    lambda gallery: gallery.fetch([POINTS[0].id]),
+    lambda gallery: gallery.scroll_payloads(None, 3, ["product"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (damaged_places, r"\(assertion failed: .*\)"),
+        (damaged_payloads, r"\(.* Failed to decode .*\)"),
+    ],
+)
+def test_damage_that_comes_while_it_is_open_is_told_and_ends_no_thread(
+    shard: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    gallery = EdgeGalleryStore(shard.parent).open("shoes")
+    spoil(shard)
+    for read in READS:
+        with pytest.raises(Unavailable, match=f"Gallery 'shoes' cannot be read {reason}") as told:
+            read(gallery)
+        assert told.value.sentence.endswith(
+            f"stop Akin and delete {shard.parent.name}/shoes in its data folder: the next start "
+            "embeds the catalogue anew."
+        )
+    assert gallery.count() == 8
+    assert len(gallery.search([1, 0, 0, 0], limit=3, keys=[])) == 3  # what reads no payload goes on
+    gallery.close()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_who_is_told_to_stop_is_no_failure_of_the_engine(stop: type[BaseException]) -> None:
+    with pytest.raises(stop), engine_failures(Unavailable):
+        raise stop
 
 
 def test_nothing_is_written_while_the_disk_is_full(shard: Path, monkeypatch) -> None:
