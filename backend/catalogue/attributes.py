@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import cast
 
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 from backend import clock
 from backend.catalogue.schemas import AttributeKind, AttributeValue, composed
 from backend.catalogue.tables import Attribute
+from backend.catalogue.unicode_forms import normalised
 from backend.errors import InvalidInput
 from backend.gallery.filters import BUILT_IN_KEYS
 
@@ -51,7 +51,7 @@ def slugify(label: str) -> str:
     Raises:
         InvalidInput: if nothing is left, the key is too long, or it is the name of a field.
     """
-    folded = unicodedata.normalize("NFKD", label.casefold()).encode("ascii", "ignore").decode()
+    folded = normalised("NFKD", label.casefold()).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "_", folded).strip("_")
     if not slug:
         raise InvalidInput(

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,6 +17,8 @@ from backend.errors import InvalidInput
 DECLARATION = "akin_attributes"
 """The key under which the first line of an export declares its attributes."""
 MAX_LINE = 1_000_000
+MAX_DEPTH = 50
+"""Lists and objects within one another, the line's own object among them."""
 _DECLARED = TypeAdapter(list[AttributeDeclaration])
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -63,13 +65,34 @@ def _read(line: str) -> tuple[dict[str, Any], str | None]:
         return {}, f"it is longer than {MAX_LINE:,} characters: shorten it."
     try:
         values = json.loads(line, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return {}, _TOO_DEEP
+    except ValueError:
         return {}, "it is not valid JSON: write one object a line."
     if not isinstance(values, dict):
         return {}, "it is not a JSON object: write one object a line."
+    if _is_deep(values):
+        return {}, _TOO_DEEP
     if not _storable(values):
         return {}, "it holds a character or number that cannot be stored: take it out."
     return values, None
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether it nests more than `MAX_DEPTH` deep; level by level, for all that comes after this
+    looks into it by calling itself."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inside = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for one in chain.from_iterable(inside) if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+_TOO_DEEP = (
+    f"it holds lists and objects more than {MAX_DEPTH} deep within one another: write plain values."
+)
 
 
 def _no_constant(word: str) -> NoReturn:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from backend.catalogue.manifest_tables import Record, Table
 from backend.catalogue.naming import kind_of
 from backend.catalogue.schemas import ManifestField, ManifestOptions
+from backend.catalogue.unicode_forms import normalised
 from backend.errors import InvalidInput
 
 REQUIRED: tuple[ManifestField, ...] = ("sku", "image")
@@ -48,8 +49,9 @@ _FURTHER = re.compile(
 _PAIR = {"image", "images"}
 _NUMBERED = re.compile(r".*(number|nummer|numero|nr|no|code|sku|ref|key|id|ean|gtin)")
 _SAMPLE = 200
-_SPLIT = re.compile(r"\s*[,;\n]\s*")
+_SPLIT = re.compile(r"[,;\n]")  # no blanks round it: a run of them would be gone over from each
 _WEB = re.compile(r"https?://", re.IGNORECASE)
+_AFTER_PATH = re.compile(r"[?#]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def picture_names(value: Any) -> list[str]:
 
 def normal(column: str) -> str:
     """A column's name without case, accents and punctuation: `g:Image-Link *` is image_link."""
-    folded = unicodedata.normalize("NFKD", column.casefold().removeprefix("g:"))
+    folded = normalised("NFKD", column.casefold().removeprefix("g:"))
     plain = "".join(c for c in folded if not unicodedata.combining(c))
     return re.sub(r"[\W_]+", "_", plain).strip("_")
 
@@ -196,11 +198,14 @@ def _is_picture(name: str) -> bool:
 
 
 def _parted(text: str) -> list[str]:
-    parts = [part for part in _SPLIT.split(text.strip()) if part]
+    parts = [name for part in _SPLIT.split(text) if (name := part.strip())]
     return parts if len(parts) > 1 and all(map(_is_picture, map(_local, parts))) else [text.strip()]
 
 
 def _local(name: str) -> str:
-    if _WEB.match(name):
-        return unquote(urlsplit(name).path).rpartition("/")[2] or name
+    """By hand, since `urlsplit` refuses some hosts, and takes long to put others in order."""
+    if web := _WEB.match(name):
+        path = _AFTER_PATH.split(name[web.end() :], 1)[0].partition("/")[2]
+        if file := unquote(path).rpartition("/")[2]:
+            return file
     return name.replace("\\", "/")

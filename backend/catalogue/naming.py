@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from backend.catalogue.schemas import Split
+from backend.catalogue.unicode_forms import normalised
 from backend.errors import InvalidInput
 
 FileKind = Literal["picture", "manifest", "zip", "other"]
@@ -145,7 +146,7 @@ def _leaves_posix(name: str) -> bool:
 def _clean(text: str) -> str:
     """In one Unicode form (macOS writes decomposed names), without doubled spaces and without
     characters that nobody sees."""
-    words = unicodedata.normalize("NFC", text).split()
+    words = normalised("NFC", text).split()
     return " ".join("".join(filter(str.isprintable, word)) for word in words)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from backend.catalogue.preview_schemas import (
     ProductPreview,
     RowProblem,
 )
-from backend.catalogue.schemas import AttributeKind, AttributeValue
+from backend.catalogue.schemas import AttributeKind, AttributeValue, composed
 from backend.catalogue.tables import Attribute, Product
 from backend.errors import InvalidInput
 
@@ -181,7 +180,7 @@ def _filled(
     pictures: Collection[str] | None,
 ) -> ManifestPreview:
     """The preview with its products and problems."""
-    stock = None if pictures is None else {unicodedata.normalize("NFC", name) for name in pictures}
+    stock = None if pictures is None else set(map(composed, pictures))
     good: list[Row] = []
     absent = 0
     problems = [
@@ -217,7 +216,7 @@ def _absent(row: Row, stock: Collection[str] | None) -> str | None:
     """The first picture of a row that did not come along, if one did not."""
     if stock is None:
         return None
-    return next((i for i in row.images if unicodedata.normalize("NFC", i) not in stock), None)
+    return next((i for i in row.images if composed(i) not in stock), None)
 
 
 def _product(row: Row, exists: bool) -> ProductPreview:

@@ -6,6 +6,8 @@ import re
 
 _SYMBOLS = {"€": "EUR", "£": "GBP"}
 _AMBIGUOUS = "$¥"
+_LONGEST = 40
+"""Characters; a longer text is no price, and `_CODED` would take the square of its length."""
 _CODED = re.compile(
     r"(?P<before>[A-Z]{3})?\s*(?P<amount>\d[\d.,' \u00a0\u202f]*?)\s*(?P<after>[A-Z]{3})?"
 )
@@ -22,7 +24,10 @@ def read_price(text: str) -> tuple[str, str | None]:
     `19,90` and `19.90 EUR`, `€ 1.299,00` and `1,299.00` are read; what could be two amounts
     (`1,299`) stays as it is, for somebody to correct.
     """
-    amount, currency = _parted(text.strip())
+    trimmed = text.strip()
+    if len(trimmed) > _LONGEST:
+        return text, None
+    amount, currency = _parted(trimmed)
     if _SIMPLE.fullmatch(amount):
         return amount.replace(",", "."), currency
     if grouped := _GROUPED.fullmatch(amount):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from backend.catalogue.unicode_forms import normalised
+
 Split = Literal["train", "val", "test"]
 OnConflict = Literal["update", "skip", "error"]
 AttributeKind = Literal["keyword", "integer", "float", "bool"]
@@ -30,7 +31,7 @@ ProductSort = Literal["newest", "oldest", "sku", "title"]
 
 def composed(text: str) -> str:
     """In Unicode's composed form (NFC), so that what looks the same is the same."""
-    return unicodedata.normalize("NFC", text)
+    return normalised("NFC", text)
 
 
 def sku_form(text: str) -> str:

@@ -180,4 +180,22 @@ def manifests() -> Files:
         "plain.csv": b"id;file\nA;a.jpg\nB;b.jpg\n",
         "lines.jsonl": lines.encode(),
         "lines.ndjson": b'{"sku": "A", "images": ["a.jpg", "b.jpg"], "price": 1.5}\n' * 20,
+        "long.csv": "".join(",".join(line) + "\n" for line in _long_cells()).encode(),
+        "long.jsonl": _long_lines().encode(),
     }
+
+
+def _long_cells() -> Iterator[tuple[str, ...]]:
+    """What a careless reader takes the square of its length for, and addresses that are none."""
+    blanks, marks = " " * 20_000, "\u0315\u0300" * 10_000
+    yield "sku", "image", "price", "title", "size"
+    yield "A", f"a{blanks}b", f"1{blanks}!", f"x{marks}", f"y{marks}"
+    yield f"B{marks}", "http://[x", f"1{'.' * 20_000}", f"x{blanks}y", "1" * 20_000
+    yield "C", "http://℀.com/c.jpg|https://x:y/c.jpg", "1,90 €", "Tee", "-" * 20_000
+
+
+def _long_lines() -> str:
+    header, *rows = _long_cells()
+    deep = "[" * 460 + "]" * 460
+    lines = [json.dumps(dict(zip(header, row, strict=True))) for row in rows]
+    return "\n".join([*lines, f'{{"sku": "D", "image": "d.jpg", "size": {deep}}}']) + "\n"

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from backend.catalogue.archives import ZipLimits, open_archive
 from backend.catalogue.manifests import parse_manifest
+from backend.catalogue.preview_schemas import PreviewRequest
+from backend.catalogue.previewing import Known, preview_manifest
 from backend.encoding.decode_pool import LARGE_MEMORY, DecodePool
 from backend.encoding.decoding import DecodeLimits
 from backend.encoding.preprocessing import Preprocessing
@@ -179,6 +181,8 @@ def fuzz_archives(count: int, *, fixed: bool) -> None:
 
 def read_manifest(name: str, data: bytes) -> str:
     manifest = parse_manifest(data, name)
+    seen = preview_manifest(data, name, PreviewRequest(), lambda _: Known({}, set()))
+    assert seen.good + seen.bad == len(manifest.rows) + len(manifest.refused)
     assert all(row.sku and row.sku.isprintable() for row in manifest.rows)
     assert all(bad.sentence.startswith(name) for bad in manifest.refused)
     return "read, rows refused" if manifest.refused else "read"

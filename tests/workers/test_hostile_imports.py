@@ -159,6 +159,25 @@ def test_every_cut_of_a_zip_is_planned_or_told(runtime: Runtime) -> None:
         assert item.refusal == f"z.zip {NO_ZIP}"
 
 
+def test_hostile_rows_are_lines_of_the_report(runtime: Runtime) -> None:
+    deep = '{"sku": "C", "image": "c.jpg", "size": ' + "[" * 460 + "]" * 460 + "}"
+    rows = [
+        '{"sku": "A", "image": "http://[x"}',
+        '{"sku": "B", "image": "http://℀.com/b.jpg"}',
+        deep,
+        '{"sku": "D", "image": "d.jpg"}',
+    ]
+    job = import_files(runtime, {"p.jsonl": "\n".join(rows).encode(), "d.jpg": photo("red")})
+    assert (job.state, job.result["created"], job.failed) == ("done", 1, 3)
+    told = reasons(runtime, job)
+    assert told["p.jsonl, row 1 (A)"] == (
+        "p.jsonl, row 1: the picture http:/[x did not come with the manifest: put it where the row "
+        "says, and import again."
+    )
+    assert "the picture b.jpg did not come" in (told["p.jsonl, row 2 (B)"] or "")
+    assert "more than 50 deep" in (told["p.jsonl, row 3"] or "")
+
+
 def test_a_report_shows_odd_names_so_that_they_can_be_read(runtime: Runtime) -> None:
     data = written([stored("a\x1b[2Jb\n.jpg", b"x")])
     job = import_files(runtime, {"z.zip": data})

@@ -165,3 +165,35 @@ def test_no_value_breaks_the_pictures_of_a_cell() -> None:
     assert picture_names(None) == []
     assert picture_names(["a.jpg", None, " b.jpg "]) == ["a.jpg", "b.jpg"]
     assert picture_names("https://shop.example/") == ["https://shop.example/"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        ("http://[x", ["http://[x"]),
+        ("http://[x/a.jpg", ["a.jpg"]),
+        ("http://℀.com/a.jpg", ["a.jpg"]),
+        ("https://shop.example:port/b/a.jpg?x=/y#/z", ["a.jpg"]),
+        ("https://shop.example#/a.jpg", ["https://shop.example#/a.jpg"]),
+        ("https://shop.example/a%20b.jpg", ["a b.jpg"]),
+        ("https://shop.example/folder/", ["https://shop.example/folder/"]),
+    ],
+)
+def test_addresses_that_are_none_are_names_like_others(cell: str, names: list[str]) -> None:
+    assert picture_names(cell) == names
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        (f"a{' ' * 1_000_000}b", [f"a{' ' * 1_000_000}b"]),
+        (
+            f" a.jpg{' ' * 1_000_000},{' ' * 1_000_000}b.jpg ; \n c.jpg,",
+            ["a.jpg", "b.jpg", "c.jpg"],
+        ),
+        (" a.jpg , and more ", ["a.jpg , and more"]),
+        (" , ; ", [", ;"]),
+    ],
+)
+def test_blanks_round_the_parts_of_a_cell_do_not_count(cell: str, names: list[str]) -> None:
+    assert picture_names(cell) == names

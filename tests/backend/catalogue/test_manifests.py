@@ -334,6 +334,34 @@ def test_what_akin_remarked_in_a_report_is_passed_over() -> None:
     assert manifest.refused == []
 
 
+@pytest.mark.parametrize("depth", [51, 300, 460, 900, 5_000, 150_000])
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_a_line_of_json_that_nests_deeply_is_left_out(opening: str, depth: int) -> None:
+    assert refusals(nested(opening, depth)) == [
+        "p.jsonl, row 2: it holds lists and objects more than 50 deep within one another: write "
+        "plain values."
+    ]
+
+
+@pytest.mark.parametrize("depth", [2, 49, 50])
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_a_line_of_json_that_nests_less_is_told_its_column(opening: str, depth: int) -> None:
+    (told,) = refusals(nested(opening, depth))
+    assert told.startswith("p.jsonl, row 2: column note holds a list or an object")
+
+
+def nested(opening: str, depth: int) -> Manifest:
+    """A line whose note is so deep, the line's own object counted, under one that is as it should
+    be."""
+    inside = depth - 1
+    closing = "]" if opening == "[" else "}"
+    note = opening * (inside - 1) + ("[]" if opening == "[" else "{}") + closing * (inside - 1)
+    line = f'{{"sku": "A", "image": "a.jpg", "note": {note}}}'
+    manifest = parse('{"sku": "B", "image": "b.jpg"}\n' + line, "p.jsonl")
+    assert [row.sku for row in manifest.rows] == ["B"]
+    return manifest
+
+
 def test_a_line_of_json_beyond_all_measure_is_left_out() -> None:
     line = json.dumps({"sku": "A", "image": "a.jpg", "text": "x" * 1_000_001})
     assert refusals(parse('{"sku": "B", "image": "b.jpg"}\n' + line, "p.jsonl")) == [
@@ -370,6 +398,35 @@ def test_what_a_csv_writer_writes_comes_back(
         sku: (composed(" ".join(title.split())), {"care": care})
         for sku, (title, care) in products.items()
     }
+
+
+def test_cells_of_a_megabyte_are_read_in_time() -> None:
+    """Each of these took hours while its reader went over it in the square of its length."""
+    blanks, marks = " " * 900_000, "\u0315\u0300" * 400_000
+    lines = [
+        {"sku": "A", "image": "a.jpg", "price": f"1{blanks}!"},
+        {"sku": "B", "image": f"a{blanks}b"},
+        {"sku": "C", "image": f"http://{marks}.com/c.jpg"},
+        {"sku": "D", "image": "d.jpg", "title": marks},
+        {"sku": f"E{marks}", "image": "e.jpg"},
+        {"sku": "F", "image": "f.jpg", "size": marks},
+        {"sku": "G", "image": "g.jpg", f"{marks}": "a key"},
+        {"sku": "H", "image": "h.jpg", "category": f"{marks}x"},
+        {"sku": "I", "image": "i.jpg", "price": 1, "currency": f"{blanks}x"},
+    ]
+    manifest = parse("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), "p.jsonl")
+    assert [row.sku for row in manifest.rows] == ["C", "F", "G"]
+    assert manifest.rows[0].images == ("c.jpg",)
+    expected = (
+        "is not a number such as 19.90.",
+        "column image names a picture outside",
+        "is not at most 500 characters.",
+        "is not one to 200 characters.",
+        "is not at most 100 characters.",
+        "is not three capital letters such as EUR.",
+    )
+    for told, words in zip(refusals(manifest), expected, strict=True):
+        assert words in told
 
 
 @given(st.binary(max_size=200), st.sampled_from(["p.csv", "p.jsonl"]))

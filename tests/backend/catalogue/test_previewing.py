@@ -123,6 +123,25 @@ def test_rows_whose_pictures_did_not_come_along_are_told(client: TestClient) -> 
     assert look(client, MANIFEST)["absent"] == 0
 
 
+def test_addresses_that_are_none_are_pictures_that_did_not_come_along(client: TestClient) -> None:
+    text = "sku,image\nA,http://[x\nB,http://℀.com/b.jpg\nC,c.jpg\n"
+    found = look(client, text, pictures=["c.jpg"])
+    assert (found["good"], [problem["sentence"] for problem in found["problems"]]) == (
+        1,
+        [
+            "p.csv, row 2: the picture http:/[x did not come along.",
+            "p.csv, row 3: the picture b.jpg did not come along.",
+        ],
+    )
+
+
+def test_a_line_that_nests_deeply_is_told(client: TestClient) -> None:
+    deep = '{"sku": "A", "image": "a.jpg", "size": ' + "[" * 460 + "]" * 460 + "}"
+    found = look(client, deep + '\n{"sku": "B", "image": "b.jpg"}\n', "p.jsonl")
+    assert (found["good"], found["bad"]) == (1, 1)
+    assert found["problems"][0]["sentence"].startswith("p.jsonl, row 1: it holds lists and objects")
+
+
 def test_values_that_do_not_fit_a_known_attribute_are_told(
     client: TestClient, runtime: Runtime
 ) -> None:
