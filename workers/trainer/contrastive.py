@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from backend.encoding.preprocessing import OPENAI_MEAN, OPENAI_STD
 from backend.encoding.towers import Model, text_features
 from workers.trainer.batches import Batch
-from workers.trainer.objective import multi_positive_loss
+from workers.trainer.losses import multi_positive_loss
+from workers.trainer.schedules import lr_factor
 
 LARGEST_SCALE = 50.0
 
@@ -28,10 +29,7 @@ class Schedule:
     weight_decay: float = 0.05
 
     def factor(self, step: int) -> float:
-        if step < self.warmup:
-            return (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return float(0.5 * (1 + np.cos(np.pi * min(1.0, done))))
+        return lr_factor(step, self.steps, self.warmup)
 
 
 class Trainer:

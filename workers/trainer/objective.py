@@ -1,32 +1,96 @@
-"""Contrastive learning with many positives: every caption against every picture it is true of."""
+"""What a recipe tells the trainer about itself, and what it hears back."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
 from torch import Tensor
-from torch.nn import functional
+
+from workers.trainer.order import Rows
+
+Batch = TypeVar("Batch")
+Figures = Mapping[str, float]
+Stopped = Literal["done", "early", "cancelled", "segment"]
 
 
-def multi_positive_loss(
-    image_features: Tensor, text_features: Tensor, scale: Tensor, true: Tensor, unsure: Tensor
-) -> Tensor:
-    """Cross-entropy in both directions against an even target over all positives.
+class Objective(Protocol[Batch]):
+    """A small object that bundles a model with its data and its loss.
 
-    CLIP's loss (Radford et al. 2021, Figure 3) with the supervised contrastive target (Khosla et
-    al. 2020, Equation 2, mean outside the logarithm). Pairs that are neither known to match nor
-    known not to are left out of both sums.
-
-    image_features: (n, dim); text_features: (t, dim); scale: the inverse temperature;
-    true, unsure: (t, n) masks.
+    The trainer decides which examples come when; the objective says what becomes of them, in
+    three parts: `load` is data, `encode` looks at each row by itself, `loss` at all of them. So a
+    batch can be cut into chunks or spread over processes and is still one batch.
     """
-    images = functional.normalize(image_features.float(), dim=-1)
-    texts = functional.normalize(text_features.float(), dim=-1)
-    logits = (scale * texts @ images.T).masked_fill(unsure, float("-inf"))
-    return (_direction(logits, true) + _direction(logits.T, true.T)) / 2
+
+    @property
+    def count(self) -> int:
+        """How many examples there are."""
+        ...
+
+    @property
+    def in_batch(self) -> bool:
+        """Whether rows are one another's negatives, so that the loss must see all of them at
+        once; else it is a mean over rows."""
+        ...
+
+    def trained(self) -> Mapping[str, Tensor]:
+        """The tensors that training changes, by name: parameters that require gradients, and
+        buffers that the forward pass moves. They, and nothing frozen, are in the checkpoints."""
+        ...
+
+    def train_mode(self) -> None:
+        """Puts every module in the mode in which it is trained: called at the start and after
+        each evaluation."""
+        ...
+
+    def load(self, rows: Rows, epoch: int) -> Batch:
+        """The data of examples `rows`, (n,): a pure function of its arguments, called ahead and in
+        other threads where the options ask for it. What it draws comes from a generator of its own,
+        seeded by (seed, epoch, row)."""
+        ...
+
+    def encode(self, batch: Batch) -> tuple[Tensor, ...]:
+        """All that the loss needs, each (n, ...), by autocast: features with the gradient of all
+        trained parameters, features of frozen parts, row numbers. May draw from torch's global
+        generator, as dropout does: it is seeded for each step."""
+        ...
+
+    def loss(self, features: tuple[Tensor, ...]) -> Tensor:
+        """The mean loss over all rows of the features, which come as float32; no part of the
+        model's weights acts here."""
+        ...
+
+    def facts(self) -> Mapping[str, Any]:
+        """What a checkpoint must agree on, as JSON: data hash, fingerprint, sizes."""
+        ...
 
 
-def _direction(logits: Tensor, true: Tensor) -> Tensor:
-    counts = true.sum(dim=1)
-    rows = counts > 0
-    log_likelihood = torch.log_softmax(logits[rows], dim=1).masked_fill(~true[rows], 0.0)
-    return -(log_likelihood.sum(dim=1) / counts[rows]).mean()
+@dataclass(frozen=True)
+class Line:
+    """Where a run stands, told after every step. `figures` are there where it was evaluated."""
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float
+    lr: float
+    seconds: float
+    rate: float  # steps a second since this process began to train
+    figures: Figures = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run, or this segment of it, ended.
+
+    After `done` and `early` the objective holds the selected weights, and `figures` are theirs,
+    measured at `best_step`; after `cancelled` and `segment` it holds those of step `steps`, and
+    calling `fit` again goes on from there.
+    """
+
+    stopped: Stopped
+    steps: int
+    seconds: float
+    best_step: int
+    figures: Figures

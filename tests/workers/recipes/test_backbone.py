@@ -25,7 +25,7 @@ from workers.trainer import checkpoints
 from workers.trainer.batches import Batches, Mixture, caption_of, contrast, look_again
 from workers.trainer.claims import UNKNOWN, caption_codes, judge, picture_codes
 from workers.trainer.contrastive import Schedule, Trainer, parameter_groups
-from workers.trainer.objective import multi_positive_loss
+from workers.trainer.losses import multi_positive_loss
 from workers.trainer.pictures import drawn_pictures, load_photos, photo_files
 
 TINY = {

@@ -1,0 +1,60 @@
+"""A run on the terminal: how far, how fast, how long still, and what it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from workers.trainer.objective import Line
+
+
+@contextmanager
+def progress_bar(
+    console: Console | None = None, title: str = "Training"
+) -> Iterator[Callable[[Line], None]]:
+    """What `fit` reports to: a bar with rate, loss and time left, and a line an evaluation."""
+    shown = console or Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[loss]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=shown) as bar:
+        task = bar.add_task(title, total=None, rate="", loss="")
+
+        def report(line: Line) -> None:
+            loss = f"loss {line.loss:.4f}"
+            rate = rate_of(line.rate)
+            bar.update(task, total=line.steps, completed=line.step, loss=loss, rate=rate)
+            if line.figures:
+                bar.console.print(figures_of(line), highlight=False)
+
+        yield report
+
+
+def rate_of(rate: float) -> str:
+    """Steps a second, or seconds a step where one takes longer."""
+    if rate <= 0:
+        return ""
+    return f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.1f} s/step"
+
+
+def figures_of(line: Line) -> str:
+    """An evaluation in one line."""
+    told = "  ".join(f"{name} {value:.2f}" for name, value in line.figures.items())
+    return f"epoch {line.epoch:.1f}  step {line.step:,}  {told}"
