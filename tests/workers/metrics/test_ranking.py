@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.errors import InvalidInput
-from workers.metrics.ranking import hits_at, mean_reciprocal_rank, rank_counts, recall_at
+from tests.workers.metrics.asking import all_scores, whole_numbers
+from workers.metrics.questions import padded
+from workers.metrics.ranking import (
+    counts_in_galleries,
+    counts_of,
+    expected_ranks,
+    hits_at,
+    mean_reciprocal_rank,
+    rank_counts,
+    recall_at,
+)
+from workers.metrics.scores import Product, Similarities
 
 
 @st.composite
@@ -96,3 +107,59 @@ def test_rows_that_make_no_sense_are_refused(targets, excluded, sentence):
 def test_no_queries_is_refused():
     with pytest.raises(InvalidInput, match="0 queries"):
         recall_at(np.ones((0, 2), np.float32), np.ones((4, 2), np.float32), np.array([], int))
+
+
+@given(rankings())
+@settings(max_examples=60, deadline=None)
+def test_an_expected_rank_is_its_mean_over_all_orders_of_the_ties(case):
+    queries, gallery, targets, excluded = case
+    above, tied = rank_counts(queries, gallery, targets, excluded)
+    for g, e, rank in zip(above, tied, expected_ranks(above, tied), strict=True):
+        assert rank == pytest.approx(np.mean(range(g + 1, g + e + 2)))
+
+
+@given(rankings(), st.integers(0, 100))
+@settings(max_examples=60, deadline=None)
+def test_the_order_of_the_gallery_changes_nothing(case, seed):
+    queries, gallery, targets, _ = case
+    shuffled = np.random.default_rng(seed).permutation(len(gallery))
+    place = np.argsort(shuffled)
+    before = rank_counts(queries, gallery, targets)
+    after = rank_counts(queries, gallery[shuffled], place[targets])
+    assert np.array_equal(before, after)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_a_product_of_similarities_is_ranked_by_itself(seed):
+    rng = np.random.default_rng(seed)
+    image, text = (whole_numbers(rng, 4, 9) for _ in range(2))
+    text = Similarities(text.queries, image.gallery)
+    targets = rng.integers(0, 9, 4)
+    scores = np.maximum(1 + all_scores(image), 0) * np.maximum(1 + all_scores(text), 0)
+    above, tied = counts_of(Product(image, text), targets, block=9)
+    for row, target in enumerate(targets):
+        others = np.delete(scores[row], target)
+        assert above[row] == (others > scores[row, target]).sum()
+        assert tied[row] == (others == scores[row, target]).sum()
+
+
+@given(st.integers(0, 10_000), st.integers(1, 5))
+@settings(max_examples=60, deadline=None)
+def test_a_gallery_of_ones_own_is_the_whole_one_restricted_to_it(seed, few):
+    rng = np.random.default_rng(seed)
+    scorer = whole_numbers(rng, 5, 12)
+    own = [list(rng.choice(12, rng.integers(1, 8), replace=False)) for _ in range(5)]
+    above, tied = counts_in_galleries(scorer, padded(own), block=few * 8 * 1024)
+    for row, (scores, mine) in enumerate(zip(all_scores(scorer), own, strict=True)):
+        target, *others = (scores[item] for item in mine)
+        assert above[row] == sum(score > target for score in others)
+        assert tied[row] == sum(score == target for score in others)
+
+
+def test_both_directions_are_one_table_read_by_rows_and_by_columns():
+    rng = np.random.default_rng(3)
+    scorer = Product(whole_numbers(rng, 4, 6), whole_numbers(rng, 4, 6))
+    items = np.array([5, 0, 2])
+    columns = scorer.scores(slice(None))[:, items].T
+    assert np.array_equal(scorer.asked_by(items).scores(slice(None)), columns)
