@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,30 +13,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.encoding.loading import Parts, architecture_facts, read_parts
+from backend.encoding.features import BadFeatures, Features, checked
+from backend.encoding.fingerprint import image_fingerprint, text_fingerprint
+from backend.encoding.injection import injected_features, token_width
+from backend.encoding.loading import (
+    Parts,
+    architecture_facts,
+    overlaid,
+    read_parts,
+    text_facts,
+)
 from backend.encoding.preprocessing import Preprocessing
+from backend.encoding.prompts import PartsTokenizer, Prompt
 from backend.encoding.spec import DEMO, BackboneSpec
 from backend.encoding.towers import Model, eot_positions, text_features, trims
 from backend.encoding.vocabulary import Vocabulary
-from backend.errors import AkinError, SetupError
+from backend.errors import InvalidInput, SetupError
 
-Features = NDArray[np.float32]
-__all__ = ["Backbone", "BackboneSpec", "BadFeatures", "load_backbone", "wrap"]
+__all__ = ["Backbone", "BackboneSpec", "BadFeatures", "Features", "load_backbone", "wrap"]
 
 TOKENS_COUNTED = 4096  # texts longer than this are cut anyway, wherever their end is
-
-
-class BadFeatures(AkinError):
-    """Features that are no direction: NaN, infinite or zero. `rows` of the batch have them."""
-
-    code = "bad-features"
-
-    def __init__(self, rows: Sequence[int], what: str) -> None:
-        super().__init__(
-            f"The backbone gave no usable features for {len(rows)} of the {what} "
-            f"(rows {', '.join(map(str, rows[:10]))}): leave them out, or check its weights."
-        )
-        self.rows = list(rows)
 
 
 class Backbone:
@@ -90,15 +83,28 @@ class Backbone:
         Backbones with one fingerprint see pictures alike and can share a gallery, whatever their
         text towers are.
         """
-        facts = {
-            "architecture": self._parts.image_config,
-            "preprocessing": asdict(self.preprocessing),
-        }
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        for name, tensor in sorted(self._model.visual.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return image_fingerprint(self._model, self._parts.image_config, self.preprocessing)
+
+    @cached_property
+    def text_fingerprint(self) -> str:
+        """SHA-256 over everything but the image tower, and the words that others are read as."""
+        words = self.card.get("vocabulary")
+        return text_fingerprint(self._model, self._parts.text_config, words)
+
+    @property
+    def model(self) -> Model:
+        """The open_clip module: frozen, in eval mode, on `device`. Training changes it in place."""
+        return self._model
+
+    @property
+    def token_width(self) -> int:
+        """The width of a pseudo token; InvalidInput for a tower that takes none."""
+        return token_width(self._model)
+
+    @cached_property
+    def parts(self) -> PartsTokenizer:
+        """Tokenises the parts of prompts; InvalidInput for a tokenizer that does not frame."""
+        return PartsTokenizer(self.tokenize)
 
     def encode_images(self, pixels: NDArray[np.uint8], threads: int | None = None) -> Features:
         """(n, 3, size, size) uint8 pixels -> (n, dim) float32 un-normalised features.
@@ -109,7 +115,7 @@ class Backbone:
         if len(pixels) == 0:
             return np.zeros((0, self.dim), dtype=np.float32)
         self._use_threads(threads)
-        return _checked(self._image_features(pixels), "images")
+        return checked(self._image_features(pixels), "images")
 
     def encode_texts(self, texts: Sequence[str], threads: int | None = None) -> Features:
         """n texts -> (n, dim) float32 un-normalised features; what is beyond the context is cut.
@@ -121,9 +127,48 @@ class Backbone:
             return np.zeros((0, self.dim), dtype=np.float32)
         self._use_threads(threads)
         with torch.inference_mode(), self._autocast():
-            tokens = self._tokens(texts, self.context_length).to(self.device)
+            tokens = self.tokenize(texts).to(self.device)
             features = text_features(self._model, tokens)
-        return _checked(features, "texts")
+        return checked(features, "texts")
+
+    def encode_prompts(
+        self,
+        prompts: Prompt | Sequence[Prompt],
+        pseudo: Features,
+        texts: Sequence[str | None],
+        threads: int | None = None,
+    ) -> Features:
+        """n sentences with a pseudo token in each -> (n, dim) float32 un-normalised features.
+
+        prompts: one for all, or one a sentence. pseudo: (n, token_width). texts: the user's words
+        in each. threads: as for `encode_texts`.
+
+        Raises InvalidInput for a prompt that does not fit the context, pseudo tokens of another
+        width, and a text tower that takes none; BadFeatures as `encode_texts`.
+        """
+        if pseudo.shape != (len(texts), self.token_width):
+            raise InvalidInput(
+                f"The pseudo tokens are {pseudo.shape} for {len(texts)} sentences, and this "
+                f"backbone's are {self.token_width} wide: invert with a network made for it."
+            )
+        if len(texts) == 0:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        self._use_threads(threads)
+        each = [prompts] * len(texts) if isinstance(prompts, Prompt) else prompts
+        rows = [
+            prompt.tokens(self.parts, text, self.context_length)
+            for prompt, text in zip(each, texts, strict=True)
+        ]
+        positions = [position for _, position in rows]
+        with torch.inference_mode(), self._autocast():
+            tokens = torch.stack([ids for ids, _ in rows]).to(self.device)
+            vectors = torch.from_numpy(np.ascontiguousarray(pseudo)).to(self.device)
+            features = injected_features(self._model, tokens, positions, vectors)
+        return checked(features, "prompts")
+
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
+        """n texts -> (n, context) ids on the CPU; what is beyond the context is cut."""
+        return self._tokens(texts, self.context_length)
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text takes, start and end included, before anything is cut."""
@@ -132,8 +177,11 @@ class Backbone:
             return [int(end) + 1 for end in eot_positions(self._model, tokens)]
         return [int(count) for count in (tokens != 0).sum(dim=1)]
 
-    def cut(self, texts: Sequence[str]) -> list[bool]:
-        """Whether each text is longer than the backbone reads, so that its end is ignored."""
+    def cut(self, texts: Sequence[str], prompt: Prompt | None = None) -> list[bool]:
+        """Whether each text is longer than the backbone reads, so that its end is ignored; of a
+        prompt, what its own words leave."""
+        if prompt is not None:
+            return [prompt.cuts(self.parts, text, self.context_length) for text in texts]
         return [count > self.context_length for count in self.token_counts(texts)]
 
     def unseen_words(self, texts: Sequence[str]) -> list[str]:
@@ -178,27 +226,25 @@ class Backbone:
         return torch.autocast(self.device.type, enabled=self.device.type == "cuda")
 
 
-def _checked(features: Tensor, what: str) -> Features:
-    found: Features = features.float().cpu().numpy()
-    usable = np.isfinite(found).all(axis=1) & found.any(axis=1)
-    if not usable.all():
-        raise BadFeatures([int(row) for row in np.flatnonzero(~usable)], what)
-    return found
-
-
-def load_backbone(spec: BackboneSpec, device: str = "auto", threads: int | None = None) -> Backbone:
+def load_backbone(
+    spec: BackboneSpec,
+    device: str = "auto",
+    threads: int | None = None,
+    overlay: Mapping[str, Tensor] | None = None,
+) -> Backbone:
     """The backbone that `spec` names, ready to encode.
 
     device: "auto" takes the GPU where there is one. threads: how many threads a call may use.
+    overlay: tensors, by their names in the model, that replace its own.
     Besides the names that `BackboneSpec` lists, `local-dir:PATH` reads a folder laid out as the
     demo's: open_clip_config.json, model.safetensors and, if there, card.json.
 
     Raises InvalidInput for an unknown architecture or tag, a missing weights file, weights of
-    another architecture and files that hold more than tensors; SetupError where the hub or a
-    download cannot be reached, or the device is not there.
+    another architecture, an overlay that does not fit, and files that hold more than tensors;
+    SetupError where the hub or a download cannot be reached, or the device is not there.
     """
-    where = _device(device)
-    return Backbone(spec, read_parts(spec), where, threads)
+    where, parts = _device(device), read_parts(spec)
+    return Backbone(spec, overlaid(parts, overlay) if overlay else parts, where, threads)
 
 
 def wrap(
@@ -213,6 +259,7 @@ def wrap(
         preprocessing=Preprocessing(kind=spec.preprocessing, size=size),
         context_length=context,
         image_config=architecture_facts(architecture),
+        text_config=text_facts(architecture),
         card={},
     )
     return Backbone(spec, parts, device)

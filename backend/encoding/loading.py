@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ Tokenizer = Callable[[list[str], int], Tensor]  # texts and context length -> (n
 CARD = "card.json"
 DEMO_FOLDER = Path(__file__).parent / "akin_demo"
 HUB, FOLDER = "hf-hub:", "local-dir:"
+IMAGE_TOWER = "visual."  # what open_clip's names of its weights begin with
 WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
 
@@ -37,6 +38,7 @@ class Parts:
     preprocessing: Preprocessing
     context_length: int
     image_config: dict[str, Any]
+    text_config: dict[str, Any]
     card: dict[str, Any]
 
 
@@ -58,8 +60,45 @@ def read_parts(spec: BackboneSpec) -> Parts:
         preprocessing=_preprocessing(model.visual.preprocess_cfg, spec),
         context_length=int(model.context_length),
         image_config=architecture_facts(architecture),
+        text_config=text_facts(architecture),
         card=_card(name),
     )
+
+
+def overlaid(parts: Parts, overlay: Mapping[str, Tensor]) -> Parts:
+    """The parts with these tensors, by name, in the place of the parent's.
+
+    The means on the card are dropped where the tower that they are of is another now.
+
+    Raises InvalidInput for a name that the model does not have, or another shape.
+    """
+    known = parts.model.state_dict()
+    _check_overlay(known, overlay)
+    with torch.no_grad():
+        for name, tensor in overlay.items():
+            known[name].copy_(tensor)
+    stale = {"image_mean" if name.startswith(IMAGE_TOWER) else "text_mean" for name in overlay}
+    card = {key: value for key, value in parts.card.items() if key not in stale}
+    return replace(parts, card=card)
+
+
+def _check_overlay(known: Mapping[str, Tensor], overlay: Mapping[str, Tensor]) -> None:
+    clashes = [f"{name} is unknown to it" for name in overlay if name not in known]
+    clashes += [
+        f"{name} is {tuple(tensor.shape)} instead of {tuple(known[name].shape)}"
+        for name, tensor in overlay.items()
+        if name in known and known[name].shape != tensor.shape
+    ]
+    if clashes:
+        raise InvalidInput(
+            f"The changed weights do not fit the backbone ({_first(clashes)}): load them over the "
+            "backbone that they were trained from."
+        )
+
+
+def _first(clashes: list[str]) -> str:
+    more = f" and {len(clashes) - 3} more" if len(clashes) > 3 else ""
+    return ", ".join(clashes[:3]) + more
 
 
 def architecture_facts(architecture: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +108,15 @@ def architecture_facts(architecture: dict[str, Any]) -> dict[str, Any]:
         "embed_dim": architecture["embed_dim"],
         "quick_gelu": architecture.get("quick_gelu", False),
         "vision_cfg": vision,
+    }
+
+
+def text_facts(architecture: dict[str, Any]) -> dict[str, Any]:
+    """The part of an open_clip configuration that decides what becomes of a text."""
+    return {
+        "embed_dim": architecture["embed_dim"],
+        "quick_gelu": architecture.get("quick_gelu", False),
+        "text_cfg": architecture["text_cfg"],
     }
 
 
@@ -166,8 +214,7 @@ def _difference(name: str, pretrained: str | None) -> str:
     ]
     clashes += [f"{key} is missing" for key in expected if key not in found]
     clashes += [f"{key} is unknown to it" for key in found if key not in expected]
-    more = f" and {len(clashes) - 3} more" if len(clashes) > 3 else ""
-    return ", ".join(clashes[:3]) + more
+    return _first(clashes)
 
 
 def _preprocessing(facts: dict[str, Any], spec: BackboneSpec) -> Preprocessing:

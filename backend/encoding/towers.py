@@ -26,7 +26,24 @@ def trims(model: Model) -> bool:
     tower = text_tower(model)
     plain = getattr(tower, "cls_emb", None) is None and not getattr(tower, "use_pad_mask", False)
     causal = isinstance(getattr(tower, "attn_mask", None), Tensor)
-    return causal and plain and _pooling(tower) in EOT_POOLING
+    return causal and plain and pooled_at_eot(model)
+
+
+def pooling(tower: Model) -> str | None:
+    """Which position of a text open_clip's own transformer reads; None for other towers."""
+    kind: str | None = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
+    return kind
+
+
+def eos_id(tower: Model) -> int:
+    """The id of the end token, for towers that look for it by its id."""
+    found: int = getattr(tower, "text_eos_id", getattr(tower, "eos_id", 0))
+    return found
+
+
+def pooled_at_eot(model: Model) -> bool:
+    """Whether a text's feature is read at the position of its end token."""
+    return pooling(text_tower(model)) in EOT_POOLING
 
 
 def text_features(model: Model, tokens: Tensor) -> Tensor:
@@ -37,32 +54,36 @@ def text_features(model: Model, tokens: Tensor) -> Tensor:
     if not trims(model):
         features: Tensor = model.encode_text(tokens)
         return features
-    ends = eot_positions(model, tokens)
-    return _causal_features(text_tower(model), tokens[:, : int(ends.max()) + 1], ends)
+    tower, ends = text_tower(model), eot_positions(model, tokens)
+    read = tokens[:, : int(ends.max()) + 1]
+    return causal_features(tower, tower.token_embedding(read), ends)
 
 
 def eot_positions(model: Model, tokens: Tensor) -> Tensor:
     """Where each row of `tokens` (batch, context) is pooled: (batch,) positions."""
     tower = text_tower(model)
-    if _pooling(tower) == "argmax":
+    if pooling(tower) == "argmax":
         return tokens.argmax(dim=-1)
-    eos: int = getattr(tower, "text_eos_id", getattr(tower, "eos_id", 0))
-    return tokens.eq(eos).int().argmax(dim=-1)
+    return tokens.eq(eos_id(tower)).int().argmax(dim=-1)
 
 
-def _pooling(tower: Model) -> str | None:
-    pooling: str | None = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
-    return pooling
+def causal_features(tower: Model, embedded: Tensor, ends: Tensor) -> Tensor:
+    """The features of a causal tower that pools at EOT, from its token embeddings.
 
-
-def _causal_features(tower: Model, tokens: Tensor, ends: Tensor) -> Tensor:
-    length = tokens.shape[1]
+    embedded: (batch, length, width), without positions; no row may end behind `length`. ends:
+    (batch,) positions of EOT. Returns (batch, dim).
+    """
+    batch, length, _ = embedded.shape
     dtype = tower.transformer.get_cast_dtype()
-    hidden = tower.token_embedding(tokens).to(dtype)
-    hidden = hidden + tower.positional_embedding[:length].to(dtype)
+    hidden = embedded.to(dtype) + tower.positional_embedding[:length].to(dtype)
     hidden = tower.transformer(hidden, attn_mask=tower.attn_mask[:length, :length])
-    pooled: Tensor = tower.ln_final(hidden[torch.arange(len(tokens), device=tokens.device), ends])
+    pooled: Tensor = tower.ln_final(hidden[torch.arange(batch, device=hidden.device), ends])
+    return projected(tower, pooled)
+
+
+def projected(tower: Model, pooled: Tensor) -> Tensor:
+    """From the text transformer's width to the features' dim, (batch, dim)."""
     if isinstance(tower.text_projection, nn.Linear):
-        projected: Tensor = tower.text_projection(pooled)
-        return projected
+        features: Tensor = tower.text_projection(pooled)
+        return features
     return pooled if tower.text_projection is None else pooled @ tower.text_projection

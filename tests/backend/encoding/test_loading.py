@@ -1,0 +1,93 @@
+"""Weights laid over a parent backbone's: by name, strictly, and with what follows from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from backend.encoding.loading import DEMO_FOLDER
+from backend.errors import InvalidInput
+from tests.backend.encoding.test_backbone import pixels
+
+
+def loaded(tiny, overlay=None) -> Backbone:
+    spec = BackboneSpec(tiny.name, str(tiny.weights))
+    return load_backbone(spec, device="cpu", overlay=overlay)
+
+
+def test_an_overlay_replaces_the_weights_it_names_and_no_others(tiny_models):
+    parent = loaded(tiny_models["tiny-native"])
+    changed = {"text_projection": parent.model.text_projection + 1}
+    child = loaded(tiny_models["tiny-native"], changed)
+    for name, tensor in child.model.state_dict().items():
+        expected = changed.get(name, parent.model.state_dict()[name])
+        assert torch.equal(tensor, expected), name
+    assert not (child.encode_texts(["red"]) == parent.encode_texts(["red"])).all()
+    seen = pixels(parent, 2)
+    assert (child.encode_images(seen) == parent.encode_images(seen)).all()
+
+
+def test_the_fingerprints_say_which_tower_an_overlay_changed(tiny_models):
+    tiny = tiny_models["tiny-custom"]
+    parent = loaded(tiny)
+    text = loaded(tiny, {"text.text_projection": parent.model.text.text_projection * 2})
+    image = loaded(tiny, {"visual.proj": parent.model.visual.proj * 2})
+    assert text.fingerprint == parent.fingerprint
+    assert text.text_fingerprint != parent.text_fingerprint
+    assert image.fingerprint != parent.fingerprint
+    assert image.text_fingerprint == parent.text_fingerprint
+    assert len(parent.text_fingerprint) == 64
+
+
+def test_half_precision_weights_are_laid_over_in_the_models_own(tiny_models):
+    half = {"text_projection": torch.full((8, 12), 0.5, dtype=torch.float16)}
+    model = loaded(tiny_models["tiny-native"], half).model
+    assert model.text_projection.dtype == torch.float32
+    assert (model.text_projection == 0.5).all()
+
+
+def test_what_other_words_are_read_as_is_part_of_the_text_fingerprint(tmp_path):
+    demo = load_backbone(BackboneSpec(), device="cpu")
+    shutil.copytree(DEMO_FOLDER, tmp_path / "copy")
+    card = json.loads((tmp_path / "copy" / "card.json").read_text())
+    (tmp_path / "copy" / "card.json").write_text(json.dumps({**card, "vocabulary": ["red"]}))
+    other = load_backbone(BackboneSpec(f"local-dir:{tmp_path / 'copy'}"), device="cpu")
+    assert other.fingerprint == demo.fingerprint
+    assert other.text_fingerprint != demo.text_fingerprint
+
+
+@pytest.mark.parametrize(
+    ("overlay", "reason"),
+    [
+        ({"text_projektion": torch.ones(8, 12)}, "text_projektion is unknown to it"),
+        (
+            {"text_projection": torch.ones(8, 20)},
+            r"text_projection is \(8, 20\) instead of \(8, 12\)",
+        ),
+        (
+            {f"transformer.{number}": torch.ones(1) for number in range(5)},
+            "transformer.2 is unknown to it and 2 more",
+        ),
+    ],
+)
+def test_an_overlay_that_does_not_fit_is_refused(tiny_models, overlay, reason):
+    with pytest.raises(InvalidInput, match=f"do not fit the backbone .*{reason}"):
+        loaded(tiny_models["tiny-native"], overlay)
+
+
+def test_the_means_of_a_changed_tower_are_forgotten():
+    def with_changed(name):
+        overlay = {name: torch.zeros_like(state[name]) + 0.1}
+        return load_backbone(BackboneSpec(), device="cpu", overlay=overlay)
+
+    demo = load_backbone(BackboneSpec(), device="cpu")
+    state = demo.model.state_dict()
+    assert demo.image_mean is not None
+    text = with_changed("text_projection")
+    assert (text.image_mean is None, text.text_mean is None) == (False, True)
+    image = with_changed("visual.head.proj.weight")
+    assert (image.image_mean is None, image.text_mean is None) == (True, False)
