@@ -43,7 +43,8 @@ class BlobStore:
     def __init__(self, root_url: str) -> None:
         """Raises `SetupError` for a URL that fsspec, as installed here, has no file system for."""
         try:
-            self._files, self._root = url_to_fs(root_url)
+            # What another process wrote or deleted since a folder was listed has to be seen.
+            self._files, self._root = url_to_fs(root_url, use_listings_cache=False)
         except (ValueError, ImportError) as error:
             raise SetupError(
                 f"The blob store {root_url} cannot be opened ({error}): correct AKIN_BLOB_URL."
@@ -83,10 +84,17 @@ class BlobStore:
                 while chunk := file.read(1 << 20):
                     digest.update(chunk)
         except OSError as error:
-            if error.errno in {errno.ENOENT, errno.EIO}:  # gone, or on a part of a disk that failed
+            if error.errno == errno.ENOENT or self.disk_failed(error):
                 return False
             raise
         return digest.hexdigest() == sha256
+
+    def disk_failed(self, error: OSError) -> bool:
+        """Whether an error of reading says that the part of the disk which holds a blob failed.
+
+        Of a bucket the same number says only that something went wrong for the moment.
+        """
+        return self._is_local and error.errno == errno.EIO
 
     def delete(self, sha256: str) -> None:
         """Remove a blob and its renditions; one that is not there is ignored."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -37,6 +38,18 @@ class Disk:
     def make_read_only(self) -> None:
         """Possible while nothing on it is open for writing."""
         subprocess.run(["mount", "-o", "remount,ro", str(self.root)], check=True)
+
+
+def unreadable_file() -> Path:
+    """A file whose bytes the kernel answers with an input/output error, as those of a bad sector;
+    skips the test where there is none."""
+    secret = Path("/proc/sys/net/ipv6/conf/all/stable_secret")  # so as long as nobody has set it
+    try:
+        secret.read_bytes()
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return secret
+    pytest.skip("nothing here fails as a bad sector does")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.catalogue.lost_pictures import lost_bytes
+from backend.catalogue.lost_pictures import lost_bytes, unreadable_bytes
 from backend.encoding.backbone import Backbone, BadFeatures
 from backend.encoding.preprocessing import Preprocessing
 from backend.errors import AkinError, NotFound, Unavailable
@@ -41,7 +41,8 @@ def decode(
 ) -> Decoded:
     """The pixels of an image, or its error.
 
-    Raises Unavailable if the blob store or the decoder does not answer.
+    Raises Unavailable if the blob store or the decoder does not answer, and what the blob store
+    raises where it is not the one picture's bytes that cannot be read.
     """
     name = f"the image of {wanted.sku}"
     try:
@@ -51,6 +52,10 @@ def decode(
             return Decoded(wanted, runtime.decoder.pixels(data, preprocessing, name=name))
     except NotFound:
         return Decoded(wanted, None, lost_bytes(wanted.sku))
+    except OSError as error:
+        if not runtime.blobs.disk_failed(error):
+            raise
+        return Decoded(wanted, None, unreadable_bytes(wanted.sku))
     except Unavailable:
         raise
     except AkinError as refusal:

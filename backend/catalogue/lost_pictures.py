@@ -19,6 +19,14 @@ def lost_bytes(sku: str) -> str:
     return f"{LOST_BYTES}{sku} are gone: import the same picture again, or delete the image."
 
 
+def unreadable_bytes(sku: str) -> str:
+    """What is said of an image whose stored bytes a failing disk does not give back."""
+    return (
+        f"{LOST_BYTES}{sku} cannot be read from the disk: check the disk, run akin doctor --repair "
+        "--deep, then import the same picture again, or delete the image."
+    )
+
+
 def forget_problems(session: Session, sha256s: Collection[str]) -> bool:
     """Have images of these bytes, stored anew, tried again; whether any had a problem.
 

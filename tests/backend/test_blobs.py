@@ -4,9 +4,12 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, ClassVar
 from uuid import uuid4
 
+import fsspec
 import pytest
+from fsspec.spec import AbstractFileSystem
 
 from backend.blobs import BlobStore
 from backend.errors import InvalidInput, NotFound, SetupError, TooLarge
@@ -144,3 +147,32 @@ def test_only_a_sha256_names_a_blob(blobs: BlobStore, name: str) -> None:
 def test_a_url_nobody_can_open_is_one_sentence(url):
     with pytest.raises(SetupError, match=r"cannot be opened .*correct AKIN_BLOB_URL"):
         BlobStore(url)
+
+
+class Remembering(AbstractFileSystem):
+    """Files in memory whose listings are remembered as s3fs remembers them, and whose existence is
+    answered from such a listing."""
+
+    protocol = "remembering"
+    held: ClassVar[dict[str, bytes]] = {}
+
+    def ls(self, path: str, detail: bool = True, **_: object) -> list[Any]:
+        folder = self._strip_protocol(path)
+        found = self._ls_from_cache(folder)
+        if found is None:
+            found = self.dircache[folder] = [
+                {"name": name, "size": len(data), "type": "file"}
+                for name, data in self.held.items()
+                if name.rpartition("/")[0] == folder
+            ]
+        return found if detail else [one["name"] for one in found]
+
+
+def test_what_another_process_writes_or_deletes_is_seen_at_once() -> None:
+    fsspec.register_implementation("remembering", Remembering, clobber=True)
+    blobs = BlobStore("remembering://bucket")
+    assert not blobs.staged(HELLO)
+    Remembering.held[f"bucket/staged/{HELLO}"] = b"hello"
+    assert blobs.staged(HELLO)
+    Remembering.held.clear()
+    assert not blobs.staged(HELLO)

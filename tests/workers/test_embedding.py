@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from backend.catalogue.lost_pictures import LOST_BYTES
 from backend.catalogue.schemas import ProductUpdate
 from backend.catalogue.service import delete_products, ensure_embedded, update_product
 from backend.catalogue.tables import Blob, Removal
@@ -17,6 +18,7 @@ from backend.encoding.decoding import decode_image
 from backend.gallery.port import Gallery
 from backend.registry.tables import GalleryRow
 from backend.runtime import Runtime
+from tests.disks import unreadable_file
 from tests.workers.workshop import (
     activate,
     embeddings,
@@ -148,6 +150,43 @@ def test_an_image_that_cannot_be_encoded_is_one_line_and_not_tried_again(
     assert reasons(runtime, job) == {"2": sentence}
     assert products(runtime)["2"].images[0].problem == sentence
     assert gallery.count() == 5
+
+
+def test_a_picture_on_a_bad_part_of_the_disk_costs_only_itself(
+    runtime: Runtime, gallery: Gallery
+) -> None:
+    unreadable = unreadable_file()
+    import_files(runtime, photos(3))
+    sha256 = products(runtime)["1"].images[0].sha256
+    path = runtime.settings.home / "blobs" / "originals" / sha256[:2] / sha256
+    path.unlink()
+    path.symlink_to(unreadable)
+    (job,) = run_embeds(runtime)
+    assert (job.state, job.done, job.failed) == ("done", 3, 1)
+    sentence = (
+        "The stored bytes of the image of 1 cannot be read from the disk: check the disk, run akin "
+        "doctor --repair --deep, then import the same picture again, or delete the image."
+    )
+    assert reasons(runtime, job) == {"1": sentence}
+    assert sentence.startswith(LOST_BYTES)
+    assert products(runtime)["1"].images[0].problem == sentence
+    assert gallery.count() == 2
+
+
+def test_a_bucket_that_fails_for_the_moment_has_lost_no_picture(
+    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Buckets answer with the same number when they only want to be asked again."""
+    import_files(runtime, photos(1))
+    monkeypatch.setattr(runtime.blobs, "_is_local", False)
+    sha256 = products(runtime)["0"].images[0].sha256
+    path = runtime.settings.home / "blobs" / "originals" / sha256[:2] / sha256
+    path.unlink()
+    path.symlink_to(unreadable_file())
+    (job,) = run_embeds(runtime)
+    assert job.state == "running", "tried again in a minute"
+    assert "could not be read or written (input/output error)" in (job.error or "")
+    assert embeddings(runtime) == {}
 
 
 def test_features_that_are_no_direction_cost_only_their_own_image(
