@@ -10,18 +10,20 @@ from pathlib import Path
 from benchmarks.catalogue import PRODUCTS
 
 BY_THEMSELVES = ("startup", "ingest", "search")
-BY_NAME = ("gallery", "catalogue_sql", "reconcile")  # those that take longer
+BY_NAME = ("gallery", "catalogue_sql", "reconcile", "main_job")  # those that take longer
 OVER_A_FOLDER = "hundred_thousand"
 
 
 def main() -> None:
-    """`python -m benchmarks [NAME...] [--products N] [--home DIR]`"""
+    """`python -m benchmarks [NAME...] [--products N] [--home DIR] [--folder DIR]`"""
     asked = _arguments()
     for name in asked.names or BY_THEMSELVES:
         if name == OVER_A_FOLDER:
             _named("search")(home=asked.home, name=name)
         elif name == "search":
             _named(name)(products=asked.products, home=asked.home)
+        elif name == "main_job":
+            _named(name)(products=asked.products, folder=asked.folder, home=asked.home)
         else:
             _named(name)()
 
@@ -34,8 +36,11 @@ def _arguments() -> argparse.Namespace:
         "--products", type=int, default=PRODUCTS, help="how many to draw for the search"
     )
     parser.add_argument(
-        "--home", type=Path, help="a filled data folder to search in; a copy is taken of it"
+        "--home",
+        type=Path,
+        help="a filled data folder to search in (a copy is taken); for main_job the one to fill",
     )
+    parser.add_argument("--folder", type=Path, help="a drawn catalogue for main_job to import")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in names]
     if unknown:
