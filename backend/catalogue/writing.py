@@ -90,13 +90,14 @@ def set_fields(
 
 def raise_revisions(session: Session, product_ids: Sequence[str]) -> None:
     """Say that what galleries store beside the vectors of these products' images is stale."""
-    theirs = select(Image.id).where(Image.product_id.in_(product_ids))
+    of_these = Image.product_id.in_(product_ids)
+    theirs = select(Image.id).where(of_these)
     # In the order in which an embed job locks them, so that the two cannot deadlock.
-    ids = session.scalars(theirs.order_by(Image.id).with_for_update()).all()
-    if ids:
-        raised = update(Image).where(Image.id.in_(ids)).values(revision=Image.revision + 1)
+    if session.scalars(theirs.order_by(Image.id).with_for_update()).all():
+        # By product: their images may be more than a statement may have parameters.
+        raised = update(Image).where(of_these).values(revision=Image.revision + 1)
         session.execute(raised, execution_options={"synchronize_session": False})
-        stale = update(Embedding).where(Embedding.image_id.in_(ids)).values(image_revision=0)
+        stale = update(Embedding).where(Embedding.image_id.in_(theirs)).values(image_revision=0)
         session.execute(stale, execution_options={"synchronize_session": False})
 
 

@@ -6,8 +6,11 @@ from sqlalchemy import select
 
 from backend.catalogue import service
 from backend.catalogue.presenting import payload_of, products_by_ids, to_schema
+from backend.catalogue.schemas import BulkEdit
 from backend.catalogue.tables import Blob, Image
 from backend.database import Database
+from backend.jobs.broker import Queue
+from tests.backend.catalogue.plans import asked
 from tests.backend.catalogue.stock import (
     FACTS,
     count,
@@ -67,3 +70,13 @@ def test_the_payload_holds_what_filters_need(database: Database) -> None:
             "attributes": {"colour": "red", "price": 19.9},
         }
         assert payload_of(product(session, "CAP"), ["price"])["attributes"] == {}
+
+
+def test_an_edit_names_no_image_however_many_there_are(database: Database, queue: Queue) -> None:
+    """PostgreSQL takes 65,535 parameters in a statement."""
+    with database.write() as session:
+        product_id = product(session, "TEE", *range(100)).id
+    edit = BulkEdit(product_ids=[product_id], split="val")
+    statements = asked(database, lambda session: service.bulk_edit(session, queue, edit))
+    assert any("UPDATE images" in statement for statement, _ in statements)
+    assert max(len(parameters) for _, parameters in statements) < 20
