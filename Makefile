@@ -10,6 +10,8 @@ UV_VERSION := 0.9
 NEEDED_GB := 8
 
 export OMP_WAIT_POLICY ?= PASSIVE
+# Where it is set, every process compiles torch anew before it does anything: 17 seconds instead of 6.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo up test test-slow test-browser test-kills fuzz lint format bench backbone pins migrations clean
 
