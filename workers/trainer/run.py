@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -13,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
+from backend import clock
 from backend.errors import AkinError
 from workers.prefetching import ahead
 from workers.trainer import checkpoints
@@ -50,7 +50,7 @@ class Run(Generic[Batch]):
         self.curves = Curves(folder, self.steps)
         self.progress, self.resumed = Progress(), Progress()
         self.kept: int | None = None  # the step of the checkpoint on the disk
-        self.started = self.saved = time.monotonic()
+        self.started = self.saved = clock.monotonic()
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -63,7 +63,7 @@ class Run(Generic[Batch]):
         if self.team.leads:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.curves.open(self.progress.step)
-        self.started = self.saved = time.monotonic()
+        self.started = self.saved = clock.monotonic()
         try:
             yield
         finally:
@@ -90,7 +90,7 @@ class Run(Generic[Batch]):
             raise self._diverged(f"The loss became {loss} at step {self.progress.step + 1:,}")
         self.progress.step += 1
         figures = self._figures(evaluate)
-        own = time.monotonic() - self.started
+        own = clock.monotonic() - self.started
         self.progress.seconds = self.resumed.seconds + own
         return Line(
             step=self.progress.step,
@@ -131,14 +131,14 @@ class Run(Generic[Batch]):
             stopped = "early"
         elif cancelled():
             stopped = "cancelled"
-        elif segment is not None and time.monotonic() - self.started >= segment:
+        elif segment is not None and clock.monotonic() - self.started >= segment:
             stopped = "segment"
         return self.team.agree(stopped)
 
     def _tell(self, line: Line, report: Callable[[Line], None]) -> None:
         self.curves.add(line)
         report(line)
-        if time.monotonic() - self.saved >= self.options.checkpoint_seconds:
+        if clock.monotonic() - self.saved >= self.options.checkpoint_seconds:
             self._save()
 
     def _end(self, stopped: Stopped) -> Outcome:
@@ -159,7 +159,7 @@ class Run(Generic[Batch]):
         self.selection.save()
         path = self.folder / CHECKPOINT
         checkpoints.save(path, self.progress, facts=self._facts(), **self._parts())
-        self.kept, self.saved = self.progress.step, time.monotonic()
+        self.kept, self.saved = self.progress.step, clock.monotonic()
         self.selection.tidy()
         self.curves.flush()
         draw_curves(self.folder)
