@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 
 from backend.blob_files import StoredFile
 from backend.blobs import Area
@@ -41,8 +40,9 @@ def reconcile_blobs(this: Round) -> None:
     """Compare the blob store with SQL, and mend it if the round does.
 
     Raises:
-        Unavailable: if the store holds nothing at all although SQL knows blobs: it is likelier
-            that its folder is not mounted than that every picture is lost.
+        Unavailable: as soon as bytes are missed while the store holds no picture at all, at the
+            start or in the middle: it is likelier that its folder is not mounted than that every
+            picture is lost.
     """
     comparison = _Comparison(this)
     comparison.originals()
@@ -63,10 +63,9 @@ class _Comparison:
 
     def originals(self) -> None:
         with self._work.read() as session:
-            known, marked = rows.count_blobs(session), rows.any_marked(session)
-        for batch in in_batches(
-            side_by_side(self._rows(), self._files_unless_empty(known)), self._round.page
-        ):
+            marked = rows.any_marked(session)
+        files = ((file.name, file) for file in self._files("originals"))
+        for batch in in_batches(side_by_side(self._rows(), files), self._round.page):
             held = {key: (row, file) for key, row, file in batch if row is not None}
             self._round.progress.add("comparing pictures", len(held))
             self._ledger.compared["blobs"] += len(held)
@@ -143,17 +142,6 @@ class _Comparison:
         """Those that are ours: whatever else somebody put there stays."""
         return (file for file in self._blobs.files(area) if _OURS[area].fullmatch(file.name))
 
-    def _files_unless_empty(self, known: int) -> Iterator[tuple[str, StoredFile]]:
-        files = self._files("originals")
-        first = next(files, None)
-        if first is None and known:
-            raise Unavailable(
-                f"The blob store {self._round.runtime.settings.blob_root} holds no picture, and "
-                f"the catalogue has {known:,}: see that its folder or bucket is there, or restore "
-                "it from a backup."
-            )
-        return ((file.name, file) for file in chain([first] if first else [], files))
-
     def _is_lost(self, row: BlobRow, file: StoredFile | None) -> bool:
         """A size that differs is looked into: only the hash says whether the bytes are wrong."""
         if file is None:
@@ -186,6 +174,7 @@ class _Comparison:
         sizes = {sha256: self._blobs.size(sha256) for sha256 in suspects}
         # An import may have stored the bytes anew since the files were listed.
         suspects = [sha256 for sha256 in suspects if not self._blobs.is_intact(sha256)]
+        self._check_store(suspects)
         for few in in_batches(suspects, AT_ONCE):
             with self._work.write() as session:
                 # A deletion may have been half-way, or an import may store them at this moment.
@@ -196,6 +185,19 @@ class _Comparison:
                     for sha256 in (key for key in lost if sizes[key] is not None):
                         self._blobs.set_apart(sha256)
             self._ledger.told_lost([told for _, told in images])
+
+    def _check_store(self, suspects: Sequence[str]) -> None:
+        """Between the two looks for what is lost: the store was there while its files were not."""
+        if not suspects or next(self._files("originals"), None) is not None:
+            return
+        with self._work.read() as session:
+            known, gone = rows.count_blobs(session), rows.unknown(session, suspects)
+        if len(gone) < len(suspects):  # else a deletion took rows and files
+            raise Unavailable(
+                f"The blob store {self._round.runtime.settings.blob_root} holds no picture, and "
+                f"the catalogue has {known:,}: see that its folder or bucket is there, or restore "
+                "it from a backup."
+            )
 
     def _same(self, sha256: str, size: int | None) -> bool:
         return self._blobs.size(sha256) == size

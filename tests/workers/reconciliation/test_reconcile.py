@@ -8,15 +8,22 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from fastapi import UploadFile
 
+from backend.blob_files import StoredFile
+from backend.blobs import Area
 from backend.catalogue.routes import post_image
+from backend.errors import Unavailable
 from tests.workers import workshop
 from tests.workers.reconciliation.damaged_shop import DamagedShop
 from tests.workers.workshop import photo
+from workers.reconciliation import rounds
+from workers.reconciliation.reconcile import reconcile
+from workers.reconciliation.rounds import Directly
 
 STRANGE = hashlib.sha256(b"x").hexdigest()
 
@@ -294,6 +301,40 @@ def test_a_store_that_holds_nothing_at_all_marks_nothing(shop: DamagedShop) -> N
     assert job.error is not None
     assert "holds no picture, and the catalogue has 6" in job.error
     assert all(shop.problem(str(n)) is None for n in range(6))
+
+
+def test_a_store_that_goes_away_in_the_middle_marks_nothing(
+    shop: DamagedShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "PAGE", 2)
+    originals = shop.runtime.settings.home / "blobs" / "originals"
+
+    def unmount(_stage: str, done: int, _total: int) -> None:
+        if done == 2:
+            originals.rename(originals.with_name("unmounted"))
+
+    with pytest.raises(Unavailable, match="holds no picture, and the catalogue has 6"):
+        reconcile(shop.runtime, Directly(shop.runtime, unmount), mend=True, alone=True)
+    assert all(shop.problem(str(n)) is None for n in range(6))
+    originals.with_name("unmounted").rename(originals)
+    assert shop.found(mend=True) == {}
+
+
+def test_a_catalogue_that_is_emptied_meanwhile_is_no_store_that_is_away(
+    shop: DamagedShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = shop.runtime.blobs.files
+
+    def emptied_first(area: Area) -> Iterator[StoredFile]:
+        """After the rows were read, before the files are."""
+        with shop.runtime.database.write() as session:
+            workshop.delete_all(session, shop.runtime)
+        workshop.run_embeds(shop.runtime)
+        yield from files(area)
+
+    monkeypatch.setattr(shop.runtime.blobs, "files", emptied_first)
+    assert shop.found(mend=True) == {}
+    assert shop.blobs() == set()
 
 
 def age(path, hours: float) -> None:
