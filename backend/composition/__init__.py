@@ -1,1 +1,1 @@
-"""From the features of a picture and of a sentence to one query vector: numpy only, no state."""
+"""From the features of a picture and of a sentence to one query vector; torch for networks only."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
 
 from backend.composition.sphere import Vectors, direction, normalise, slerp
+from backend.encoding.prompts import Prompt
 from backend.errors import InvalidInput
+
+CANCELLED = "Picture and words cancel each other out: change one of them."
 
 RESCORED_CANDIDATES = 1_000
 """How many images a query with a re-scorer fetches by its vector before it re-scores them."""
@@ -20,11 +23,14 @@ RESCORED_CANDIDATES = 1_000
 class QueryFeatures:
     """Un-normalised features of the reference image and of the text, (dim,); one may be missing.
 
+    caption: the words as typed, for a composer that reads them itself.
+
     Raises InvalidInput if both are missing, one is zero or not finite, or their sizes differ.
     """
 
     image: Vectors | None
     text: Vectors | None
+    caption: str | None = None
     image_unit: Vectors | None = field(init=False)
     text_unit: Vectors | None = field(init=False)
 
@@ -91,47 +97,56 @@ class ComposedQuery:
         return cosines
 
 
-class Composer(Protocol):
-    """Turns features into a query vector. `name` is for programs, `label` for people."""
+class Composer(ABC):
+    """Turns features into a query vector.
 
-    @property
-    def name(self) -> str: ...
+    `name` is for programs; `label` and `description`, one plain sentence, are for people.
+    """
 
-    @property
-    def label(self) -> str: ...
+    name: str
+    label: str
+    description: str
+    rescores: bool = False
+    """Whether images found by the vector are re-scored by the product of similarities."""
+    prompt: Prompt | None = None
+    """The sentence in which it reads the words itself; None where it takes their feature."""
 
-    @property
-    def rescores(self) -> bool:
-        """Whether images found by the vector are re-scored by the product of similarities."""
-        ...
-
+    @abstractmethod
     def compose(self, features: QueryFeatures) -> Vectors:
-        """The unit (dim,) query vector; of a single part, that part's direction."""
-        ...
+        """The unit (dim,) query vector; of a single part, its own answer to that part."""
+
+    def compose_each(self, queries: Sequence[QueryFeatures]) -> list[Vectors]:
+        """The same of several queries, in as few calls of a network and a tower as it can."""
+        return [self.compose(features) for features in queries]
+
+    def factors(self, features: QueryFeatures) -> tuple[Vectors, Vectors]:
+        """The unit directions, of picture and words, whose similarities a re-scorer multiplies;
+        both parts must be there."""
+        image, text = features.units
+        return image, text
 
 
-class NormalisedSum:
+class NormalisedSum(Composer):
     """normalise(i / |i| + t / |t|): both parts weigh the same, whatever their norms."""
 
     name = "sum"
     label = "Sum of picture and words"
-    rescores = False
+    description = "Looks for what is near to the picture and to the words, both alike."
 
     def compose(self, features: QueryFeatures) -> Vectors:
         """Raises InvalidInput where picture and words point in opposite directions."""
-        return direction(
-            np.sum(features.units, axis=0),
-            "Picture and words cancel each other out: change one of them.",
-        )
+        if len(features.units) == 1:
+            return features.units[0]
+        return direction(np.sum(features.units, axis=0), CANCELLED)
 
 
-class Slerp:
+class Slerp(Composer):
     """The middle of the great circle from image to text (Jang et al. 2024, "Spherical linear
     interpolation and text-anchoring for zero-shot composed image retrieval")."""
 
     name = "slerp"
     label = "Midway between picture and words"
-    rescores = False
+    description = "Goes half of the way from the picture to the words."
 
     def compose(self, features: QueryFeatures) -> Vectors:
         units = features.units
@@ -147,6 +162,7 @@ class LateFusion(NormalisedSum):
 
     name = "product"
     label = "Product of similarities"
+    description = "Wants both: what looks like the picture but does not fit the words comes late."
     rescores = True
 
 
@@ -155,8 +171,8 @@ COMPOSERS: Mapping[str, Composer] = MappingProxyType(
 )
 
 
-def composer_named(name: str) -> Composer:
+def composer_named(name: str, among: Mapping[str, Composer] = COMPOSERS) -> Composer:
     """The composer of that name; InvalidInput lists the names there are."""
-    if name not in COMPOSERS:
-        raise InvalidInput(f'No composer is called "{name}": choose one of {", ".join(COMPOSERS)}.')
-    return COMPOSERS[name]
+    if name not in among:
+        raise InvalidInput(f'No composer is called "{name}": choose one of {", ".join(among)}.')
+    return among[name]

@@ -5,7 +5,7 @@ Sizes can be read off a state dict alone, so nothing else has to be kept to load
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -29,6 +29,7 @@ class Combiner(nn.Module):
         self, dim: int, projection_dim: int, hidden_dim: int, dropout: float = 0.5
     ) -> None:
         super().__init__()
+        self.dim = dim
         self.text_projection_layer = nn.Linear(dim, projection_dim)
         self.image_projection_layer = nn.Linear(dim, projection_dim)
         self.combiner_layer = nn.Linear(2 * projection_dim, hidden_dim)
@@ -65,6 +66,7 @@ class Phi(nn.Module):
     ) -> None:
         """hidden_dim: four times dim unless given."""
         super().__init__()
+        self.dim, self.token_width = dim, token_width
         hidden = 4 * dim if hidden_dim is None else hidden_dim
         self.layers = nn.Sequential(
             nn.Linear(dim, hidden),
@@ -98,6 +100,7 @@ class Im2Text(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        self.dim, self.token_width = dim, token_width
         widths = [dim] + [middle] * layers
         self.layers = nn.Sequential(
             *(
@@ -113,12 +116,16 @@ class Im2Text(nn.Module):
         return pseudo
 
 
-def network_of(kind: NetworkKind, state: Mapping[str, Tensor]) -> Combiner | Phi | Im2Text:
+Network = Combiner | Phi | Im2Text
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def network_of(kind: NetworkKind, state: Mapping[str, Tensor]) -> Network:
     """The network that a state dict is of, with its weights as float32, ready to answer.
 
     Raises InvalidInput where a tensor is missing, too many, or of a size that does not fit.
     """
-    make = {"combiner": _combiner, "phi": _phi, "im2text": _im2text}[kind]
+    make = _MAKERS[kind]
     try:
         with torch.device("meta"):
             network = make({name: tuple(tensor.shape) for name, tensor in state.items()})
@@ -131,9 +138,6 @@ def network_of(kind: NetworkKind, state: Mapping[str, Tensor]) -> Combiner | Phi
         ) from error
     network.requires_grad_(False).eval()
     return network
-
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 def _combiner(shapes: Shapes) -> Combiner:
@@ -153,6 +157,13 @@ def _im2text(shapes: Shapes) -> Im2Text:
     token_width, _ = _matrix(shapes, "fc_out.weight")
     layers = sum(name.startswith("layers.") and name.endswith(".0.weight") for name in shapes)
     return Im2Text(dim, token_width, middle, layers)
+
+
+_MAKERS: Mapping[NetworkKind, Callable[[Shapes], Network]] = {
+    "combiner": _combiner,
+    "phi": _phi,
+    "im2text": _im2text,
+}
 
 
 def _matrix(shapes: Shapes, name: str) -> tuple[int, int]:

@@ -22,7 +22,13 @@ _EXAMPLE = {
     "version": "akin-demo · sum",
     "backbone": "akin-demo",
     "composer": "sum",
-    "composers": ["sum", "slerp", "product"],
+    "composers": [
+        {
+            "name": "sum",
+            "label": "Sum of picture and words",
+            "description": "Looks for what is near to the picture and to the words, both alike.",
+        }
+    ],
     "fingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "dim": 256,
     "context_length": 77,

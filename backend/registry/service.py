@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.catalogue.tables import Image
-from backend.composition.composer import COMPOSERS
+from backend.composition.artefact import offered_composers
 from backend.errors import SetupError, Unavailable
 from backend.gallery.port import GalleryStore
 from backend.jobs.service import ensure_embed
-from backend.registry.schemas import ModelInfo
+from backend.registry.schemas import ComposerInfo, ModelInfo
 from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion
 from backend.runtime import Runtime
 
@@ -65,7 +65,7 @@ def model_info(session: Session, backbone: Backbone) -> ModelInfo:
         version=now.version,
         backbone=backbone_label(asdict(backbone.spec)),
         composer=now.composer,
-        composers=list(COMPOSERS),
+        composers=[ComposerInfo(**about._asdict()) for about in offered_composers(backbone)],
         fingerprint=now.fingerprint,
         dim=now.dim,
         context_length=backbone.context_length,

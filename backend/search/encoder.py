@@ -8,8 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from threading import Condition
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +18,29 @@ import numpy.typing as npt
 from backend.clock import monotonic
 from backend.errors import InvalidInput, Unavailable
 
+if TYPE_CHECKING:
+    from backend.encoding.prompts import Prompt
+
 Features = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
+Tower = Literal["text", "prompt", "image"]
+TOWERS: tuple[Tower, ...] = ("text", "prompt", "image")
 
 
 class Towers(Protocol):
-    """What the encoder needs of a backbone; both return un-normalised float32 (n, dim)."""
+    """What the encoder needs of a backbone; all return un-normalised float32 (n, dim)."""
 
     def encode_images(self, pixels: Pixels) -> Features:
         """pixels: (n, 3, side, side), preprocessed."""
         ...
 
     def encode_texts(self, texts: list[str]) -> Features: ...
+
+    def encode_prompts(
+        self, prompts: Sequence[Prompt], pseudo: Features, texts: Sequence[str | None]
+    ) -> Features:
+        """pseudo: (n, width), one for each sentence."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,21 +55,21 @@ class EncoderCounts:
 
 @dataclass(frozen=True, eq=False)
 class _Request:
-    tower: Literal["image", "text"]
+    tower: Tower
     key: str
-    payload: Any  # the sentence, or (3, side, side) pixels
+    payload: Any  # a sentence, (3, side, side) pixels, or prompt, pseudo token and words
     asked_at: float
     answer: Future[Features] = field(default_factory=Future)
 
 
 class QueryEncoder:
-    """Encodes texts and pictures of queries; safe to call from any number of threads.
+    """Encodes texts, prompts and pictures of queries; safe to call from any number of threads.
 
     One thread owns the model. It encodes up to `max_batch` requests at a time; those that arrive
     meanwhile form the next batch. While further queries are `coming`, a request waits for them, at
     most `window_ms`.
-    The features of the last `cache_size` texts and pictures are kept; the same one asked twice at
-    once is encoded once. A request whose encoding fails does not fail the others of its batch:
+    The features of the last `cache_size` of them are kept; the same one asked twice at once is
+    encoded once. A request whose encoding fails does not fail the others of its batch:
     each is tried again alone, and only its own caller gets its error. Failures are not kept.
     """
 
@@ -106,6 +118,20 @@ class QueryEncoder:
             answers = [self._ask("text", text, text) for text in texts]
         return np.stack([answer.result() for answer in answers])
 
+    def encode_prompts(
+        self, prompt: Prompt, pseudo: Features, texts: Sequence[str | None]
+    ) -> Features:
+        """Un-normalised (n, dim) features of n >= 1 sentences, asked together.
+
+        pseudo: (n, width), what stands in each sentence's place for a picture; texts: its words.
+        """
+        with self._changed:
+            answers = [
+                self._ask("prompt", _key(prompt, *row), (prompt, *row))
+                for row in zip(pseudo, texts, strict=True)
+            ]
+        return np.stack([answer.result() for answer in answers])
+
     def encode_image(self, pixels: Pixels, key: str) -> Features:
         """Un-normalised (dim,) features of (3, side, side) pixels, read-only.
 
@@ -127,7 +153,7 @@ class QueryEncoder:
             self._changed.wait_for(lambda: self._unanswered == 0)
         self._thread.shutdown()
 
-    def _ask(self, tower: Literal["image", "text"], key: str, payload: Any) -> Future[Features]:
+    def _ask(self, tower: Tower, key: str, payload: Any) -> Future[Features]:
         with self._changed:
             if self._closed:
                 raise Unavailable("The query encoder is shut down: start Akin again and retry.")
@@ -158,7 +184,7 @@ class QueryEncoder:
             self._changed.wait_for(self._need_not_wait, timeout=max(left, 0))
             batch = self._waiting[: self._max_batch]
             self._waiting = self._waiting[self._max_batch :]
-            for tower in ("text", "image"):
+            for tower in TOWERS:
                 self._line_up([request for request in batch if request.tower == tower])
             if self._waiting:
                 self._thread.submit(self._collect)
@@ -187,6 +213,9 @@ class QueryEncoder:
         payloads = [request.payload for request in batch]
         if batch[0].tower == "text":
             return self._towers.encode_texts(payloads)
+        if batch[0].tower == "prompt":
+            prompts, pseudo, texts = zip(*payloads, strict=True)
+            return self._towers.encode_prompts(prompts, np.stack(pseudo), texts)
         return self._towers.encode_images(np.stack(payloads))
 
     def _deliver(self, batch: list[_Request], outcome: Future[list[Features]]) -> None:
@@ -216,6 +245,12 @@ class QueryEncoder:
     def _count(self, **added: float) -> None:
         sums = {name: getattr(self._counts, name) + value for name, value in added.items()}
         self._counts = replace(self._counts, **sums)
+
+
+def _key(prompt: Prompt, pseudo: Features, text: str | None) -> str:
+    """Different for any two sentences that do not mean the same."""
+    words = repr((prompt.template, text or "")).encode()
+    return sha256(words + pseudo.tobytes()).hexdigest()
 
 
 def _kept(row: Features) -> Features:

@@ -11,7 +11,6 @@ from backend.catalogue.schemas import Facet, ProductOut
 ShortText = Annotated[str, StringConstraints(max_length=200)]
 Phrase = Annotated[str, StringConstraints(max_length=500)]
 FilterText = Annotated[str, StringConstraints(max_length=2000)]
-ComposerName = Literal["sum", "slerp", "product"]
 
 
 class SearchRequest(BaseModel):
@@ -40,7 +39,9 @@ class SearchRequest(BaseModel):
     filters: list[FilterText] = Field(
         [], max_length=50, description="`key=value`, all have to hold."
     )
-    composer: ComposerName | None = Field(None, description="The active version's by default.")
+    composer: ShortText | None = Field(
+        None, description="One of `/v1/model`'s composers; the active version's by default."
+    )
     limit: int = Field(24, ge=1, le=100)
     offset: int = Field(0, ge=0, lt=500)
     search_id: str | None = Field(None, description="Of an earlier answer, to page through it.")

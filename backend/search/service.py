@@ -13,9 +13,10 @@ from backend.catalogue.facets import facets
 from backend.catalogue.listing import read_filter
 from backend.catalogue.presenting import products_by_ids
 from backend.catalogue.schemas import Facet
-from backend.composition.composer import QueryFeatures, composer_named
+from backend.composition.artefact import load_composer, shipped_models
+from backend.composition.composer import COMPOSERS, Composer, QueryFeatures, composer_named
 from backend.composition.explanation import FeatureMeans, explain
-from backend.composition.query import compose_query
+from backend.composition.query import answering, compose_queries
 from backend.composition.sphere import Vectors
 from backend.gallery.port import SCORE_DECIMALS
 from backend.registry.service import Active
@@ -57,6 +58,7 @@ class SearchService:
             window_ms=runtime.settings.query_window_ms,
             max_batch=runtime.settings.query_batch,
         )
+        self._composers = _composers(backbone, self._encoder)
         self.turns = Turns(runtime.settings.search_threads, runtime.settings.search_waiting)
         self._windows = Windows()
         self._text_mean = backbone.text_mean
@@ -108,7 +110,7 @@ class SearchService:
         self, request: SearchRequest, image: bytes | None, name: str, watch: Stopwatch
     ) -> Window:
         check_request(request, has_picture=image is not None)
-        composer = composer_named(request.composer or self._active.composer)
+        composer = composer_named(request.composer or self._active.composer, self._composers)
         with self._encoder.coming():
             with watch.stage("prepare"), self._runtime.database.read() as session:
                 only = read_filter(session, request.filters)
@@ -117,18 +119,19 @@ class SearchService:
             pixels = self._pixels(image, name, watch)
         seen = self._seen(reference, pixels, watch)
         with watch.stage("encode_text"):
-            words = read_words(request, self._encoder, self._backbone)
+            prompt = None if seen is None else composer.prompt
+            words = read_words(request, self._encoder, self._backbone, prompt)
         with watch.stage("compose"):
-            features = QueryFeatures(seen, words.text)
+            features = QueryFeatures(seen, words.text, words.caption)
             compose = partial(
-                compose_query,
-                composer,
+                compose_queries,
+                answering(composer, features),
                 strength=request.strength,
                 without=words.without,
                 text_mean=self._text_mean,
                 lam=request.without_weight,
             )
-            query = compose(features)
+            (query,) = compose([features])
         with watch.stage("gallery"):
             groups = grouped(nearest(self._gallery, query, only, excluded))
         return Window(
@@ -210,6 +213,15 @@ class SearchService:
             image_id: Share(image=image, text=text, baseline=baseline)
             for image_id, (image, text, baseline) in zip(stored, rows.tolist(), strict=True)
         }
+
+
+def _composers(backbone: Backbone, encoder: QueryEncoder) -> dict[str, Composer]:
+    """By name, those that need no training and the shipped ones that fit; their sentences are read
+    together with those of other queries."""
+    found = dict(COMPOSERS)
+    for folder, card in shipped_models(backbone).items():
+        found[card.name] = load_composer(folder, card, backbone, encoder.encode_prompts)
+    return found
 
 
 def _means(backbone: Backbone) -> FeatureMeans | None:

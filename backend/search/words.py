@@ -11,24 +11,34 @@ from backend.search.schemas import SearchRequest
 
 if TYPE_CHECKING:
     from backend.encoding.backbone import Backbone
+    from backend.encoding.prompts import Prompt
 
 
 @dataclass(frozen=True, eq=False)
 class ReadWords:
     """Features of the text, (dim,), and of the phrases to leave out, (k, dim), where there are any.
 
-    is_cut: whether one of them goes beyond what the backbone reads. unseen: the words, as typed,
-    that it was never trained on.
+    caption: the text itself. is_cut: whether one of them goes beyond what the backbone reads.
+    unseen: the words, as typed, that it was never trained on.
     """
 
     text: Vectors | None = None
     without: Vectors | None = None
+    caption: str | None = None
     is_cut: bool = False
     unseen: tuple[str, ...] = ()
 
 
-def read_words(request: SearchRequest, encoder: QueryEncoder, backbone: Backbone) -> ReadWords:
-    """The text and the phrases of a request, all of them in one call of the tower."""
+def read_words(
+    request: SearchRequest,
+    encoder: QueryEncoder,
+    backbone: Backbone,
+    prompt: Prompt | None = None,
+) -> ReadWords:
+    """The text and the phrases of a request, all of them in one call of the tower.
+
+    prompt: the sentence that the text will be read in once more, which leaves it less room.
+    """
     text = request.text.strip()
     without = [phrase.strip() for phrase in request.without if phrase.strip()]
     words = [text, *without] if text else without
@@ -38,6 +48,8 @@ def read_words(request: SearchRequest, encoder: QueryEncoder, backbone: Backbone
     return ReadWords(
         text=rows[0] if text else None,
         without=rows[1:] if text else rows,
-        is_cut=any(backbone.cut(words)),
+        caption=text or None,
+        is_cut=any(backbone.cut(words))
+        or (prompt is not None and any(backbone.cut([text], prompt))),
         unseen=tuple(backbone.unseen_words(words)),
     )

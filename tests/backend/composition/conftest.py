@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from tests.backend.search.shop import write_tiny_backbone
 
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a backbone of random weights: 16 features, 12 tokens of 32 numbers."""
+    return write_tiny_backbone(tmp_path_factory.mktemp("backbones") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder: Path) -> Backbone:
+    return load(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    """Other weights in both towers."""
+    return load(write_tiny_backbone(tmp_path_factory.mktemp("backbones") / "other", seed=1))
+
+
+def load(folder: Path) -> Backbone:
+    return load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu", threads=1)

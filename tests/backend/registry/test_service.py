@@ -16,6 +16,7 @@ from backend.catalogue.renditions import ImageFacts
 from backend.catalogue.schemas import ProductCreate
 from backend.catalogue.service import attach_image, create_product
 from backend.catalogue.tables import Image
+from backend.composition import artefact
 from backend.encoding.backbone import Backbone
 from backend.errors import NotFound, SetupError, Unavailable
 from backend.gallery.port import Point
@@ -30,6 +31,7 @@ from backend.registry.service import (
 )
 from backend.registry.tables import Deployment, Embedding, ModelVersion
 from backend.runtime import Runtime
+from tests.backend.composition.trained_models import write_model
 from tests.backend.registry.conftest import load
 from tests.backend.search.shop import write_tiny_backbone
 
@@ -206,13 +208,36 @@ def test_what_answers_is_told(runtime, tiny):
     now = start(runtime, tiny)
     with runtime.database.read() as session:
         told = model_info(session, tiny)
-    assert told.model_dump() == {
+    assert told.model_dump(exclude={"composers"}) == {
         "version": now.version,
         "backbone": "tiny",
         "composer": "sum",
-        "composers": ["sum", "slerp", "product"],
         "fingerprint": tiny.fingerprint,
         "dim": 16,
         "context_length": 12,
         "demo": False,
     }
+
+
+def test_the_composers_it_can_answer_with_are_told_to_people_too(
+    runtime, tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(artefact, "SHIPPED", tmp_path / "shipped")
+    write_model(tmp_path / "shipped" / "lincir", tiny, "phi", name="lincir", recipe="lincir")
+    start(runtime, tiny)
+    with runtime.database.read() as session:
+        composers = model_info(session, tiny).composers
+    assert [composer.name for composer in composers] == ["sum", "slerp", "product", "lincir"]
+    assert composers[-1].label == "Picture as a word (LinCIR)"
+    assert all(composer.description.endswith(".") for composer in composers)
+
+
+def test_a_trained_composer_of_other_towers_is_not_offered(
+    runtime, tiny, other, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(artefact, "SHIPPED", tmp_path / "shipped")
+    write_model(tmp_path / "shipped" / "lincir", other, "phi")
+    start(runtime, tiny)
+    with runtime.database.read() as session:
+        composers = model_info(session, tiny).composers
+    assert [composer.name for composer in composers] == ["sum", "slerp", "product"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -12,14 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backend.encoding.prompts import Prompt
 from backend.errors import InvalidInput, Unavailable
 from backend.search.encoder import QueryEncoder
 
 DIM, SIDE = 8, 4
+PHOTO, SHORT = Prompt.parse("a photo of $ that {}"), Prompt.parse("$ {}")
 
 
 class LinearTowers:
-    """A bag of bytes and a flat picture, each through one matrix; refuses the word "unreadable"."""
+    """A bag of bytes and a flat picture, each through one matrix; refuses the word "unreadable".
+
+    A prompt is its template's and its words' bag, and the pseudo token.
+    """
 
     def __init__(self) -> None:
         draw = np.random.default_rng(0)
@@ -37,6 +42,13 @@ class LinearTowers:
             raise InvalidInput("The text is unreadable.")
         bags = [np.bincount(np.frombuffer(t.encode(), np.uint8), minlength=256) for t in texts]
         return np.stack(bags).astype(np.float32) @ self.of_text
+
+    def encode_prompts(
+        self, prompts: Sequence[Prompt], pseudo: np.ndarray, texts: Sequence[str | None]
+    ) -> np.ndarray:
+        sentences = [f"{p.template}{text}" for p, text in zip(prompts, texts, strict=True)]
+        features: np.ndarray = self.encode_texts(sentences) + pseudo
+        return features
 
     def encode_images(self, pixels: np.ndarray) -> np.ndarray:
         self._note(len(pixels))
@@ -103,6 +115,41 @@ def test_sixteen_clients_share_two_tower_calls_and_each_gets_its_own_answer(enco
     assert np.stack(answers[8:]) == pytest.approx(
         towers.encode_images(np.stack(pictures)), abs=1e-3
     )
+
+
+def pseudo(*shades: float) -> np.ndarray:
+    return np.stack([np.full(DIM, shade, np.float32) for shade in shades])
+
+
+def test_prompts_of_concurrent_queries_are_encoded_together_whatever_their_template(
+    encoder, towers
+):
+    answers = ask_at_once(
+        encoder,
+        towers,
+        partial(encoder.encode_prompts, PHOTO, pseudo(1, 2), ["is red", None]),
+        partial(encoder.encode_prompts, SHORT, pseudo(1), ["is red"]),
+        partial(encoder.encode_text, "is red"),
+    )
+    assert sorted(towers.batches) == [1, 1, 3]  # what kept them busy, the text, the prompts
+    expected = towers.encode_prompts(
+        [PHOTO, PHOTO, SHORT], pseudo(1, 2, 1), ["is red", None, "is red"]
+    )
+    assert np.concatenate(answers[:2]) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_prompt_asked_before_does_not_reach_the_tower_again(encoder, towers):
+    first = encoder.encode_prompts(PHOTO, pseudo(1, 2, 1), ["red", "red", "red"])
+    assert towers.batches == [2]
+    encoder.encode_prompts(PHOTO, pseudo(2), ["red"])
+    assert towers.batches == [2]
+    assert np.array_equal(first[0], first[2])
+    for other in (
+        (SHORT, pseudo(1), ["red"]),
+        (PHOTO, pseudo(3), ["red"]),
+        (PHOTO, pseudo(1), [""]),
+    ):
+        assert not np.allclose(encoder.encode_prompts(*other), first[0])
 
 
 def test_requests_wait_for_those_on_their_way(towers):

@@ -9,7 +9,7 @@ import pytest
 
 from backend import clock
 from backend.composition.composer import COMPOSERS, QueryFeatures
-from backend.composition.query import compose_query
+from backend.composition.query import compose_queries
 from backend.errors import NotFound
 from backend.gallery.filters import Filter
 from backend.search.windows import Window, Windows
@@ -37,7 +37,7 @@ def window(text_cut: bool = False) -> Window:
     return Window(
         groups=(),
         features=features,
-        compose=lambda features: compose_query(COMPOSERS["sum"], features),
+        compose=lambda queries: compose_queries(COMPOSERS["sum"], queries),
         composer="sum",
         filter=Filter(),
         reference=None,
