@@ -53,7 +53,7 @@ class TripletSplit:
     gallery: the names of all images that are ranked, in the order of the dataset's own file, each
     once. images: the file of each image that was found, those of references outside the gallery
     too. missing: the names that have none, gallery first. regions: for images that are not a whole
-    file, the part of it that they are.
+    file, the part of it that they are. places: the folders in which the pictures are looked for.
     """
 
     name: str
@@ -62,6 +62,7 @@ class TripletSplit:
     images: Mapping[str, Path]
     missing: tuple[str, ...] = ()
     regions: Mapping[str, Region] = field(default_factory=dict)
+    places: tuple[Path, ...] = ()
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
@@ -106,14 +107,15 @@ class TripletSplit:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def missing_sentence(self) -> str | None:
-        """How many images are missing, and the names of the first; None where none is."""
+        """How many images are missing, the first of them, and where they belong; None for none."""
         if not self.missing:
             return None
         listed = len(self.missing) + len(self.images)
+        places = " or ".join(map(str, self.places)) or "the dataset's folder"
         return (
-            f"{self.name}: {len(self.missing):,} of {listed:,} images are missing "
+            f"{self.name}: {len(self.missing):,} of {listed:,} images are missing from {places} "
             f"({shown_names(self.missing)}): {len(self.usable):,} of {len(self.triplets):,} "
-            "triplets can be used."
+            "triplets can be used, bring them for the rest."
         )
 
 
@@ -125,11 +127,13 @@ def triplet_split(
     regions: Mapping[str, Region] | None = None,
     *,
     source: str,
+    places: Iterable[Path] = (),
 ) -> TripletSplit:
     """A checked split; of `found`, only what gallery and triplets name is kept.
 
-    source: the file or folder that sentences name. Raises InvalidInput where an id or a gallery
-    name comes twice, or a target, another positive or a member of a subset is not in the gallery.
+    source: the file or folder that sentences name; places: where pictures are looked for.
+    Raises InvalidInput where an id or a gallery name comes twice, or a target, another positive or
+    a member of a subset is not in the gallery.
     """
     ranked = tuple(gallery)
     _check_distinct(ranked, f"{source}: the image", "list it once.")
@@ -146,7 +150,7 @@ def triplet_split(
     images = {key: found[key] for key in named if key in found}
     missing = tuple(key for key in named if key not in images)
     parts = {key: part for key, part in (regions or {}).items() if key in named}
-    return TripletSplit(name, tuple(triplets), ranked, images, missing, parts)
+    return TripletSplit(name, tuple(triplets), ranked, images, missing, parts, tuple(places))
 
 
 def _check_distinct(names: Sequence[str], what: str, remedy: str) -> None:

@@ -34,8 +34,14 @@ def test_missing_images_are_named_and_their_triplets_are_counted():
     assert [t.id for t in one.usable] == ["0"]
     assert one.counts == {"triplets": 3, "usable": 1, "gallery": 4, "found": 3, "missing": 2}
     assert one.missing_sentence() == (
-        "shop/val: 2 of 5 images are missing (gone, lost): 1 of 3 triplets can be used."
+        "shop/val: 2 of 5 images are missing from the dataset's folder (gone, lost): "
+        "1 of 3 triplets can be used, bring them for the rest."
     )
+
+
+def test_the_sentence_says_where_pictures_belong():
+    one = replace(split(triplet("0", "a", "b")), places=(Path("d/images"), Path("d/more")))
+    assert "missing from d/images or d/more (gone)" in (one.missing_sentence() or "")
 
 
 def test_where_nothing_is_missing_there_is_no_sentence():
