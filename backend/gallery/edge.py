@@ -21,8 +21,14 @@ from backend import disk_space
 from backend.disk_space import check_room
 from backend.errors import Unavailable
 from backend.gallery.attributes import facet_kind, is_indexed
-from backend.gallery.edge_failures import engine_failures
-from backend.gallery.edge_shard import is_mostly_dead, load_shard, optimise_shard, shard_dim
+from backend.gallery.edge_failures import reading, writing
+from backend.gallery.edge_shard import (
+    check_room_to_optimise,
+    is_mostly_dead,
+    load_shard,
+    optimise_shard,
+    shard_dim,
+)
 from backend.gallery.edge_translation import (
     attribute_kinds,
     engine_filter,
@@ -182,12 +188,15 @@ class EdgeGallery:
         Nothing is built below `EXACT_BELOW` points, where exact search is fast enough, nor while
         fewer than a fifth as many lie outside the graph, where they are searched exactly. A small
         gallery is only rewritten without what was deleted, once that takes most of its room.
+
+        Raises `NoSpace` before anything is begun if the disk may have no room for that.
         """
         with self._lock:
             points = self.count()
             is_large = points >= self._exact_below
             if not is_large and not is_mostly_dead(self._path, points):
                 return
+            check_room_to_optimise(self._path)
             outside = self._exact_below // OUTSIDE_GRAPH if is_large else self._exact_below
             with self._lent():
                 optimise_shard(self._path, outside, lambda: begun(points) if begun else None)
@@ -215,7 +224,7 @@ class EdgeGallery:
             if shard is None:
                 return
             try:
-                with engine_failures(self._unwritable):  # such as a full disk
+                with writing(self._path):  # such as a full disk
                     shard.flush()
             except Unavailable as failure:
                 log.warning(
@@ -229,7 +238,7 @@ class EdgeGallery:
         check_room(self._path, disk_space.GALLERY_RESERVE)
         with self._lock:
             shard = self._open_shard()
-            with engine_failures(self._unwritable):
+            with writing(self._path):
                 shard.update(operation)
                 self._unflushed += size
                 if self._unflushed >= FLUSH_EVERY:
@@ -241,21 +250,8 @@ class EdgeGallery:
         """The open shard, to be asked by one at a time."""
         with self._lock:
             shard = self._open_shard()
-            with engine_failures(self._unreadable):
+            with reading(self._path):
                 yield shard
-
-    def _unreadable(self, reason: str) -> Unavailable:
-        return Unavailable(
-            f"Gallery '{self.name}' cannot be read ({reason[:300]}): try again; if it stays so, "
-            f"stop Akin and delete {self._path.parent.name}/{self.name} in its data folder: the "
-            "next start embeds the catalogue anew."
-        )
-
-    def _unwritable(self, reason: str) -> Unavailable:
-        return Unavailable(
-            f"Gallery '{self.name}' cannot be written ({reason[:300]}): look at its disk, then try "
-            "again; what was written before is kept."
-        )
 
     def _open_shard(self) -> Any:
         if self._shard is None:

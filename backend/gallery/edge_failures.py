@@ -4,9 +4,10 @@ a `BaseException` that no `except Exception` sees and that would end the thread 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
-from backend.errors import AkinError
+from backend.errors import AkinError, Unavailable
 
 _PANIC = "PanicException"  # by its name, since the engine gives no class to import
 
@@ -20,3 +21,24 @@ def engine_failures(tell: Callable[[str], AkinError]) -> Iterator[None]:
         if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
             raise  # such as KeyboardInterrupt
         raise tell(" ".join(str(error).split())) from error
+
+
+def reading(path: Path) -> AbstractContextManager[None]:
+    """Raises `Unavailable` for what fails while the shard at `path` is read."""
+    return engine_failures(
+        lambda reason: Unavailable(
+            f"Gallery '{path.name}' cannot be read ({reason[:300]}): try again; if it stays so, "
+            f"stop Akin and delete {path.parent.name}/{path.name} in its data folder: the next "
+            "start embeds the catalogue anew."
+        )
+    )
+
+
+def writing(path: Path) -> AbstractContextManager[None]:
+    """Raises `Unavailable` for what fails while the shard at `path` is written."""
+    return engine_failures(
+        lambda reason: Unavailable(
+            f"Gallery '{path.name}' cannot be written ({reason[:300]}): look at its disk, then try "
+            "again; what was written before is kept."
+        )
+    )

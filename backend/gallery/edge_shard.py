@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 import qdrant_edge as engine
 
 import backend
-from backend.errors import AkinError, Conflict, SetupError, Unavailable
+from backend import disk_space
+from backend.errors import AkinError, Conflict, NoSpace, SetupError, Unavailable
 from backend.gallery.edge_failures import engine_failures
 from backend.gallery.edge_translation import index_operation
 from backend.gallery.filters import BUILT_IN_KEYS
@@ -23,6 +24,7 @@ CONFIG_FILE = "edge_config.json"
 TEMP_SEGMENTS = "temp_segments"  # where the engine builds, and what a killed one leaves
 LOOK_SECONDS = 0.2
 DEAD_ROOM = 128 * 2**20  # bytes; the engine makes room by 32 MB
+WANTED_FREE = 2  # times the segments' bytes, says the engine; it wrote 1.02 to 1.13 times as many
 REBUILT = "rebuilt"  # the child's word for it
 
 
@@ -82,8 +84,22 @@ def is_mostly_dead(path: Path, points: int) -> bool:
 
     Below its graph's size the engine gives their room back only when it is told to optimise.
     """
-    held = sum(file.stat().st_blocks * 512 for file in path.glob("segments/*/vector_storage/**/*"))
+    held = _bytes(path.glob("segments/*/vector_storage/**/*"))
     return held > 2 * points * shard_dim(path) * 4 + DEAD_ROOM
+
+
+def check_room_to_optimise(path: Path) -> None:
+    """Raises `NoSpace` where the engine would find no room to write the segments anew.
+
+    It looks itself, but only once the shard is closed, and to load it again takes room as well.
+    """
+    needed = WANTED_FREE * _bytes(path.glob("segments/**/*")) + disk_space.GALLERY_RESERVE
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise NoSpace(
+            f"Gallery '{path.name}' is searched as it is: to optimise it takes {needed // 2**20:,} "
+            f"MB of its disk, and {free // 2**20:,} MB are free: make room, then start again."
+        )
 
 
 def optimise_shard(path: Path, outside: int, begun: Callable[[], None]) -> None:
@@ -128,3 +144,8 @@ def _told_when_building(
         with suppress(subprocess.TimeoutExpired):
             child.wait(LOOK_SECONDS)
     return False
+
+
+def _bytes(files: Iterable[Path]) -> int:
+    """On the disk: the engine's files have holes."""
+    return sum(file.stat().st_blocks * 512 for file in files)

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+import structlog
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
+from backend import disk_space
 from backend.app import create_app, running
 from backend.catalogue.schemas import FileClaims, FilesWanted
 from backend.gallery.edge_store import EdgeGalleryStore
@@ -145,6 +147,17 @@ def test_it_starts_although_the_gallery_cannot_be_optimised(large, monkeypatch):
     app = create_app(large)
     with running(app, large):
         assert TestClient(app, base_url=LOCAL).get("/readyz").status_code == 200
+    assert segments(large) == before
+
+
+def test_it_starts_although_there_is_no_room_to_optimise_the_gallery(large, monkeypatch):
+    monkeypatch.setattr(disk_space, "GALLERY_RESERVE", 2**62)
+    before = segments(large)
+    app = create_app(large)
+    with structlog.testing.capture_logs() as lines, running(app, large):
+        assert TestClient(app, base_url=LOCAL).get("/readyz").status_code == 200
+    (line,) = [line for line in lines if line["event"] == "the gallery is not optimised"]
+    assert "make room, then start again" in line["error"]
     assert segments(large) == before
 
 

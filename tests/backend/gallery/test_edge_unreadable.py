@@ -17,6 +17,7 @@ from backend.gallery.edge import EdgeGallery
 from backend.gallery.edge_failures import engine_failures
 from backend.gallery.edge_store import EdgeGalleryStore
 from backend.gallery.port import Point
+from tests.disks import small_disk
 
 POINTS = [Point(str(UUID(int=n)), np.eye(4)[n % 4], {"product": "P"}) for n in range(8)]
 
@@ -155,3 +156,34 @@ def test_nothing_is_written_while_the_disk_is_full(shard: Path, monkeypatch) -> 
     gallery.delete([POINTS[0].id])
     assert gallery.count() == 7
     gallery.close()
+
+
+def test_a_gallery_is_left_as_it_is_where_there_is_no_room_to_optimise_it(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 256) as disk:
+        store = EdgeGalleryStore(disk.root / "galleries", exact_below=100)
+        gallery = store.create("shoes", 64)
+        vectors = np.random.default_rng(0).normal(size=(2000, 64))
+        gallery.upsert([Point(str(UUID(int=n)), vectors[n], {}) for n in range(2000)])
+        gallery.delete([str(UUID(int=n)) for n in range(1000)])  # reason enough to rewrite it
+        before, told = segments(disk.root), list[int]()
+
+        disk.fill(leave=disk_space.GALLERY_RESERVE)
+        with pytest.raises(
+            NoSpace,
+            match=r"'shoes' is searched as it is: to optimise it takes \d+ MB of its disk, and 6\d "
+            "MB are free: make room, then start again",
+        ):
+            gallery.optimise(told.append)
+        assert (segments(disk.root), told) == (before, [])
+        assert gallery.search(vectors[1500], limit=1)[0].id == str(UUID(int=1500))
+
+        disk.make_room()
+        gallery.optimise(told.append)
+        assert segments(disk.root) != before
+        assert told == [1000]
+        assert gallery.search(vectors[1500], limit=1)[0].id == str(UUID(int=1500))
+        store.close()
+
+
+def segments(root: Path) -> set[str]:
+    return {path.name for path in root.glob("galleries/*/segments/*")}
