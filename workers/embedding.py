@@ -24,6 +24,7 @@ from backend.database import after_commit
 from backend.encoding.backbone import Backbone
 from backend.errors import NotFound, SetupError
 from backend.gallery.port import Point
+from backend.jobs.service import ensure_embed
 from backend.jobs.tables import Job, JobItem
 from backend.registry.tables import GalleryRow
 from backend.stopwatch import Stopwatch
@@ -141,10 +142,12 @@ class _Embedding:
                 return
             self._run.checkpoint()
             self._index_attributes()
+            self._run.check()
             self._gallery.set_payload({one.image_id: one.payload for one in stale})
             with self._run.write() as session:
                 self._run.progress(session, stage="updating", moved=True)
-                note_payloads(session, self._gallery_id, stale)
+                if note_payloads(session, self._gallery_id, stale):
+                    self._see_to_the_rest(session)
 
     def _add(self) -> None:
         with self._run.read() as session:
@@ -187,13 +190,22 @@ class _Embedding:
         ]
         if points:
             with self._watch.stage("upsert"):
+                self._run.check()
                 self._gallery.upsert(points)
         with self._watch.stage("sql"), self._run.write() as session:
-            note_embedded(session, self._gallery_id, [(one.wanted, one.error) for one in batch])
+            noted = [(one.wanted, one.error) for one in batch]
+            unfinished = note_embedded(session, self._gallery_id, noted)
             self._report(session, [one for one in batch if one.error])
             self._done += len(batch)
             after_commit(session, partial(EMBEDDED_IMAGES.inc, len(points)))
             self._run.progress(session, done=self._done, failed=self._failed)
+            if unfinished:
+                self._see_to_the_rest(session)
+
+    def _see_to_the_rest(self, session: Session) -> None:
+        """A job that is being cancelled does not itself look again at what it leaves behind."""
+        session.flush()
+        ensure_embed(session, self._run.runtime.queue, self._gallery_id)
 
     def _report(self, session: Session, failures: Iterable[Encoded]) -> None:
         for one in failures:

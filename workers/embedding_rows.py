@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -101,11 +101,13 @@ def imported(session: Session) -> int | None:
 
 def note_embedded(
     session: Session, gallery_id: str, errors: Sequence[tuple[Wanted, str | None]]
-) -> None:
+) -> bool:
     """Note that points were written, or why not; those of images deleted meanwhile are to go.
 
     The rows are read again here (Decision 10): an image gone since is left to the removals, and
-    one that changed is stale from the start.
+    one that changed is stale from the start. So is one that another worker has noted too: nobody
+    knows whose payload came last. Whether this leaves something to do; then the caller ends its
+    transaction with `ensure_embed`.
     """
     present = _revisions(session, [one for one, _ in errors])
     rows = [
@@ -119,11 +121,24 @@ def note_embedded(
         for one, error in errors
         if one.image_id in present
     ]
-    if rows:
-        session.execute(_insert(session, Embedding).values(rows).on_conflict_do_nothing())
-    for one, _ in errors:
-        if one.image_id not in present:
-            _remove_again(session, one)
+    gone = [one for one, _ in errors if one.image_id not in present]
+    for one in gone:
+        _remove_again(session, one)
+    stale = bool(rows) and _note(session, rows)
+    return stale or bool(gone)
+
+
+def _note(session: Session, rows: Sequence[dict[str, Any]]) -> bool:
+    """Insert rows of embeddings; those that are there become stale. Whether one is stale now.
+
+    In one order, so that two workers cannot deadlock.
+    """
+    in_order = sorted(rows, key=lambda row: str(row["image_id"]))
+    statement = _insert(session, Embedding).values(in_order)
+    key = ["image_id", "gallery_id"]
+    statement = statement.on_conflict_do_update(index_elements=key, set_={"image_revision": 0})
+    revisions = session.scalars(statement.returning(Embedding.image_revision))
+    return 0 in revisions.all()
 
 
 def _revisions(session: Session, images: Sequence[Wanted]) -> dict[str, int]:
@@ -154,16 +169,23 @@ def _insert(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.I
     return sqlite.insert(table) if on_sqlite else postgresql.insert(table)
 
 
-def note_payloads(session: Session, gallery_id: str, written: Sequence[Wanted]) -> None:
-    """Note at which revisions the payloads of points were written; those edited since are stale."""
+def note_payloads(session: Session, gallery_id: str, written: Sequence[Wanted]) -> bool:
+    """Note at which revisions the payloads of points were written; those edited since are stale.
+
+    Also where another worker has written such a one anew meanwhile: ours may have come after it.
+    Whether there is one that was edited; then the caller ends its transaction with `ensure_embed`.
+    """
     now = _revisions(session, written)
     ids = [one.image_id for one in written if now.get(one.image_id) == one.revision]
-    theirs = (Embedding.gallery_id == gallery_id, Embedding.image_id.in_(ids))
+    older = [one.image_id for one in written if now.get(one.image_id, one.revision) != one.revision]
     revision = select(Image.revision).where(Image.id == Embedding.image_id).scalar_subquery()
-    session.execute(
-        update(Embedding).where(*theirs).values(image_revision=revision),
-        execution_options={"synchronize_session": False},
-    )
+    for image_ids, value in ((ids, revision), (older, 0)):
+        theirs = (Embedding.gallery_id == gallery_id, Embedding.image_id.in_(image_ids))
+        session.execute(
+            update(Embedding).where(*theirs).values(image_revision=value),
+            execution_options={"synchronize_session": False},
+        )
+    return bool(older)
 
 
 def forget_removals(session: Session, blobs: BlobStore, gone: Sequence[Gone]) -> None:

@@ -56,6 +56,15 @@ class Run:
         if self.stopping:
             raise Stopped(self.job_id)
 
+    def check(self) -> None:
+        """See that the lease is ours at this moment: right before a write that is not SQL's.
+
+        Raises:
+            LeaseLost: if another worker may have the job by now.
+        """
+        with self._held(), self.read() as session:
+            lease.check(session, self.job_id, self._token)
+
     def read(self) -> AbstractContextManager[Session]:
         """A read transaction."""
         return self.runtime.database.read()

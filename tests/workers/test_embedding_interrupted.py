@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.catalogue.attributes import filterable_attributes
 from backend.catalogue.schemas import ProductUpdate
 from backend.catalogue.service import delete_products, update_product
-from backend.catalogue.tables import Removal
+from backend.catalogue.tables import Image, Removal
 from backend.gallery.port import Gallery
-from backend.jobs import lease
+from backend.jobs import lease, service
 from backend.jobs.lease import LeaseLost
 from backend.jobs.service import create
 from backend.jobs.tables import Job
@@ -117,6 +119,101 @@ def test_a_point_written_between_removing_and_forgetting_is_removed_too(
         assert [one.image_id for one in removals(session, 10)] == [wanted.image_id]
     run_embeds(runtime)
     assert gallery.count() == 0
+
+
+# Two workers at once: one is held up, another does its work meanwhile, then the first goes on
+
+
+def lose(runtime: Runtime) -> None:
+    """As after a pause of the whole process."""
+    with runtime.database.write() as session:
+        lease.reclaim_all(session)
+
+
+def cancel(runtime: Runtime) -> None:
+    """The job keeps its lease until it notices, and another is opened for what comes now."""
+    with runtime.database.write() as session:
+        job_id = session.scalars(select(Job.id).where(Job.state == "running")).one()
+        service.cancel(session, job_id)
+
+
+def categorise(runtime: Runtime, category: str) -> None:
+    (product,) = products(runtime).values()
+    change = ProductUpdate(category=category)
+    with runtime.database.write() as session:
+        update_product(session, runtime.queue, product.id, change)
+
+
+def held_up(runtime: Runtime, leave: Callable[[Runtime], None]) -> Callable[[], None]:
+    """What happens while a worker is held up, the first time that this is called."""
+    calls: list[str] = []
+
+    def happen() -> None:
+        calls.append("held up")
+        if len(calls) == 1:
+            leave(runtime)
+            categorise(runtime, "coat")
+            (job,) = run_embeds(runtime)
+            assert job.state == "done"
+            assert [revision for revision, _ in embeddings(runtime).values()] != [0]
+
+    return happen
+
+
+def assert_in_line(runtime: Runtime, gallery: Gallery, category: str) -> None:
+    """At once, or after the embed job that is waiting."""
+    run_embeds(runtime)
+    (point,) = gallery.fetch(ids(runtime)).values()
+    assert point.payload["category"] == category
+    with runtime.database.read() as session:
+        revisions = session.scalars(select(Image.revision)).all()
+        assert not anything_left(session, gallery.name)
+    assert [revision for revision, _ in embeddings(runtime).values()] == revisions
+
+
+@pytest.mark.parametrize(("leave", "state"), [(lose, "done"), (cancel, "cancelled")])
+def test_a_point_that_comes_late_does_not_stay_in_place_of_a_newer_one(
+    runtime: Runtime,
+    gallery: Gallery,
+    monkeypatch: pytest.MonkeyPatch,
+    leave: Callable[[Runtime], None],
+    state: str,
+) -> None:
+    import_files(runtime, photos(1))
+    happen = held_up(runtime, leave)
+
+    def encode_and_wait(*args):
+        encoded = encode(*args)
+        happen()
+        return encoded
+
+    monkeypatch.setattr("workers.embedding.encode", encode_and_wait)
+    (job,) = run_embeds(runtime)
+    assert job.state == state
+    assert_in_line(runtime, gallery, "coat")
+
+
+@pytest.mark.parametrize(("leave", "state"), [(lose, "done"), (cancel, "cancelled")])
+def test_a_payload_that_comes_late_does_not_stay_in_place_of_a_newer_one(
+    runtime: Runtime,
+    gallery: Gallery,
+    monkeypatch: pytest.MonkeyPatch,
+    leave: Callable[[Runtime], None],
+    state: str,
+) -> None:
+    import_files(runtime, photos(1))
+    run_embeds(runtime)
+    categorise(runtime, "hat")
+    happen = held_up(runtime, leave)
+
+    def wait_and_read(session: Session):
+        happen()
+        return filterable_attributes(session)
+
+    monkeypatch.setattr("workers.embedding.filterable_attributes", wait_and_read)
+    (job,) = run_embeds(runtime)
+    assert job.state == state
+    assert_in_line(runtime, gallery, "coat")
 
 
 def test_one_job_stays_for_a_whole_import(runtime: Runtime, gallery: Gallery) -> None:

@@ -107,6 +107,28 @@ def test_an_image_edited_after_it_was_read_is_stale_at_once(shop: Database, queu
     assert stale(shop) == [sha(4), sha(5)]
 
 
+def test_what_two_workers_note_is_stale_for_nobody_knows_who_wrote_last(shop: Database) -> None:
+    read = missing(shop, 3)
+    with shop.write() as session:
+        assert not note_embedded(session, HERE, [(one, None) for one in read[:2]])
+    with shop.write() as session:
+        assert note_embedded(session, HERE, [(one, None) for one in reversed(read)])
+    assert stale(shop) == [sha(4), sha(5)]
+
+
+def test_what_is_noted_says_whether_something_is_left_to_do(shop: Database, queue: Queue) -> None:
+    read = missing(shop)
+    edit(shop, queue, "P0")
+    with shop.write() as session:
+        service.delete_products(session, queue, [service.get_by_sku(session, "P1").id])
+    by_product = [[one for one in read if one.sku == f"P{number}"] for number in range(3)]
+    left = []
+    for images in by_product:
+        with shop.write() as session:
+            left.append(note_embedded(session, HERE, [(one, None) for one in images]))
+    assert left == [True, True, False]
+
+
 def test_payloads_of_images_deleted_meanwhile_are_passed_over(shop: Database, queue: Queue) -> None:
     note(shop, missing(shop))
     edit(shop, queue, "P0")
