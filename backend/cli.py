@@ -14,11 +14,23 @@ from backend.agreement import Agreement, Step
 from backend.catalogue.schemas import ImportCreate
 from backend.catalogue.sources import collect
 from backend.client import AkinClient
-from backend.commands import exporting, importing, jobs, maintenance, searching, sending, serving
+from backend.commands import (
+    checking,
+    evaluating,
+    exporting,
+    importing,
+    jobs,
+    maintenance,
+    searching,
+    sending,
+    serving,
+)
 from backend.commands.terminal import AsJson, err, out, print_json, progress
 from backend.errors import AkinError
 from backend.jobs.schemas import ReconcileRequest
+from workers.datasets.check import check_dataset
 from workers.datasets.wardrobe.dataset import Stage, Summary, write_dataset
+from workers.evaluating import evaluate_here, score_here, submit_here
 
 if TYPE_CHECKING:
     from backend.runtime import Runtime
@@ -97,8 +109,12 @@ app.command()(searching.search)
 app.add_typer(jobs.app, name="jobs")
 app.command()(searching.compose)
 app.command()(exporting.export)
+app.command()(evaluating.evaluate_command(evaluate_here))
+app.command()(evaluating.score_command(score_here))
+app.command()(evaluating.submit_command(submit_here))
 app.command()(maintenance.doctor_command(reconcile_here))
 app.command()(maintenance.reset)
+datasets.command("check")(checking.check_command(check_dataset))
 app.add_typer(datasets, name="dataset")
 
 

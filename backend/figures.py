@@ -29,13 +29,15 @@ class Terms(_Said):
 
     gallery: `original`, the split's own list; `val`, the images that its triplets name; `paired`,
     the targets alone; `own`, a gallery for each query. reference: whether it may be among the
-    results. captions: how the captions became one text.
+    results. captions: how the captions became one text. prompt: the sentence in which a composer
+    of pseudo tokens read them, where it is one.
     """
 
     protocol: str
     gallery: str
     reference: str
     captions: str
+    prompt: str | None = None
     images_found: int
     images_listed: int
     queries_asked: int
@@ -45,6 +47,16 @@ class Terms(_Said):
     def complete(self) -> bool:
         """Whether every image and every query that the dataset lists took part."""
         return (self.images_found, self.queries_asked) == (self.images_listed, self.queries_listed)
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        prompt = f', prompt "{self.prompt}"' if self.prompt else ""
+        return (
+            f"Protocol {self.protocol}: gallery {self.gallery}, reference {self.reference}, "
+            f"captions {self.captions}{prompt}; {self.images_found:,} of {self.images_listed:,} "
+            f"images found, {self.queries_asked:,} of {self.queries_listed:,} queries asked."
+        )
 
 
 class Row(_Said):
@@ -58,11 +70,15 @@ class Row(_Said):
 
 
 class Evaluation(_Said):
-    """All rows of one model on one benchmark, and what is to be known beside them."""
+    """All rows of one model on one benchmark, and what is to be known beside them.
+
+    model: its name, or of ranked lists their file. backbone: the towers under the model.
+    """
 
     benchmark: str
     split: str
     model: str
+    backbone: str = ""
     rows: tuple[Row, ...]
     remarks: tuple[str, ...] = ()
 

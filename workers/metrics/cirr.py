@@ -33,7 +33,7 @@ _PIC2WORD = "published:pic2word"
 
 def measure(scorer: Scorer, asked: Asked, protocol: Protocol) -> Outcome:
     """R@k over the gallery, Rs@k among the five, and mean(R@5,Rs@1), which servers rank by."""
-    if protocol.name == _PIC2WORD:
+    if protocol.name.startswith(_PIC2WORD):
         return recall_outcome(scorer, asked, protocol)
     (above, tied), subset = whole_and_subset_counts(scorer, asked, asked.excluded(protocol))
     values = {

@@ -51,6 +51,7 @@ BENCHMARK = Benchmark(
     title="FashionIQ",
     split="val",
     measure=measure,
+    parts=True,
     protocols=named(
         _DEFAULT,
         replace(_DEFAULT, name="val", gallery="val"),

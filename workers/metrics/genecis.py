@@ -26,6 +26,7 @@ BENCHMARK = Benchmark(
     title="GeneCIS",
     split="all",
     measure=measure,
+    parts=True,
     protocols=named(
         Protocol(gallery="own", ks=KS),
         Protocol(

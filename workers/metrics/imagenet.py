@@ -51,6 +51,7 @@ BENCHMARK = Benchmark(
     split="all",
     grouped=False,
     measure=measure,
+    parts=True,
     protocols=named(
         _DEFAULT,
         replace(_DEFAULT, name="published:pic2word"),

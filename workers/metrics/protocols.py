@@ -86,6 +86,7 @@ class Benchmark:
     Attributes:
         split: the one that is asked by default.
         medians: metrics whose figure is the median of the queries' values and not their mean.
+        parts: whether its splits are parts whose mean is the figure: categories, tasks or domains.
         grouped: whether there is a row for each category or aspect.
         of_groups: the metrics of rows of one category or aspect; empty for all of them.
     """
@@ -96,6 +97,7 @@ class Benchmark:
     measure: Measure
     protocols: Mapping[str, Protocol]
     medians: frozenset[str] = frozenset()
+    parts: bool = False
     grouped: bool = True
     of_groups: tuple[str, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,21 +36,8 @@ class Questions:
         """The reference's name of each query; it need not be in the gallery."""
         return [one.reference for one in self.triplets]
 
-    @property
-    def groups(self) -> dict[str, NDArray[np.bool_]]:
-        """Which queries (q,) belong to each category or aspect, where there are several."""
-        names = sorted({name for one in self.triplets for name in _labels(one)})
-        if len(names) < 2:
-            return {}
-        return {name: np.array([name in _labels(one) for one in self.triplets]) for name in names}
-
-    def terms(self, captions: str, group: str | None = None) -> Terms:
-        """What a row says of how its figures were taken: `captions` names the rule, `group` the
-        category or aspect, where it is not over the whole split."""
-        asked, listed = (
-            sum(1 for one in triplets if group is None or group in _labels(one))
-            for triplets in (self.triplets, self.split.triplets)
-        )
+    def terms(self, captions: str) -> Terms:
+        """What a row says of how its figures were taken; `captions` names the rule."""
         return Terms(
             protocol=self.protocol.name,
             gallery=self.protocol.gallery,
@@ -57,28 +45,53 @@ class Questions:
             captions=captions,
             images_found=len(self.gallery),
             images_listed=self.listed,
-            queries_asked=asked,
-            queries_listed=listed,
+            queries_asked=len(self.triplets),
+            queries_listed=len(self.split.triplets),
         )
 
+    @property
+    def groups(self) -> dict[str, Group]:
+        """The queries of each category or aspect."""
+        return groups_of(self.triplets, self.split.triplets)
 
-def _labels(triplet: Triplet) -> tuple[str, ...]:
-    return (*triplet.aspects, *((triplet.category,) if triplet.category else ()))
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The queries (q,) of a category or aspect, and how many of them the dataset lists."""
+
+    queries: NDArray[np.bool_]
+    listed: int
 
 
-def questions(split: TripletSplit, protocol: Protocol) -> Questions:
-    """The rows of a split under a protocol.
+def groups_of(asked: Sequence[Triplet], listed: Sequence[Triplet]) -> dict[str, Group]:
+    """The categories and aspects among the triplets asked, where there are several."""
+    names = sorted({name for one in asked for name in _labels(one)})
+    if len(names) < 2:
+        return {}
+    totals = Counter(name for one in listed for name in _labels(one))
+    labels = [_labels(one) for one in asked]
+    return {
+        name: Group(np.array([name in each for each in labels]), totals[name]) for name in names
+    }
+
+
+def _labels(triplet: Triplet) -> set[str]:
+    return {*triplet.aspects, *((triplet.category,) if triplet.category else ())}
+
+
+def questions(split: TripletSplit, protocol: Protocol, *, answered: bool = True) -> Questions:
+    """The rows of a split under a protocol; `answered`, if its answers are to be known.
 
     A triplet whose reference or target has no picture cannot be asked; the terms count those that
     are left, of all. A triplet without any right answer is asked where the dataset says so by
     giving no target (ImageNet-R), except where all lack one: then the answers are a server's.
 
-    Raises InvalidInput where nothing can be asked.
+    Raises InvalidInput where nothing can be asked, or nothing answered.
     """
     asked = split.usable
     listed = _scope(split.gallery, split.triplets, protocol)
     gallery = tuple(name for name in listed if name in split.images)
-    if not asked or not any(one.answers for one in asked):
+    if not asked or (answered and not any(one.answers for one in asked)):
         raise InvalidInput(_nothing(split))
     rows = {name: row for row, name in enumerate(gallery)}
     return Questions(split, protocol, gallery, len(listed), asked, _rows(asked, rows))

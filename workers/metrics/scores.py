@@ -92,6 +92,12 @@ def _fused(image: Scores, text: Scores) -> Scores:
     return image
 
 
+def unit(features: Features) -> Features:
+    """Each row (n, dim) divided by its norm."""
+    norms: Features = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / norms
+
+
 def score_blocks(scorer: Scorer, block: int = BLOCK) -> Iterator[tuple[slice, Scores]]:
     """(part, scores) for part after part of the queries, at most `block` scores at a time."""
     for part in parts(scorer.shape[0], scorer.shape[1], block):

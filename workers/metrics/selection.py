@@ -26,6 +26,30 @@ def best_items(scorer: Scorer, k: int, excluded: Rows | None = None, block: int 
     return found
 
 
+def best_of_one(scorer: Scorer, query: int, k: int, hidden: Rows) -> Rows:
+    """(at most k,) gallery rows of one query, best first, without those in `hidden` (m,)."""
+    (line,) = scorer.scores(slice(query, query + 1))
+    line[hidden] = -np.inf
+    return _best_of(line, min(k, len(line) - len(hidden)))
+
+
+def best_of_subsets(
+    scorer: Scorer, subsets: Rows, k: int, excluded: Rows, block: int = BLOCK
+) -> Rows:
+    """(q, k) gallery rows of the best of each query's own few, ties in gallery order.
+
+    subsets: (q, m) rows, padded with -1; at least k of each besides the excluded one (q,).
+    """
+    ordered = np.sort(subsets, axis=1)
+    found = np.empty((len(subsets), k), dtype=np.int64)
+    for part, scores in score_blocks(scorer, block):
+        members = ordered[part]
+        allowed = (members >= 0) & (members != excluded[part, None])
+        scored = np.take_along_axis(scores, members, axis=1)
+        found[part] = np.take_along_axis(members, best_among(scored, k, allowed), axis=1)
+    return found
+
+
 def best_among(scores: Scores, k: int, allowed: NDArray[np.bool_]) -> Rows:
     """(n, k) columns of the best allowed candidates of each row, ties in their order.
 

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from backend.figures import Asking, Figure, Row, Terms
 from workers.metrics.bootstrap import figures, interval
 from workers.metrics.protocols import Benchmark, Outcome
-from workers.metrics.questions import Questions
+from workers.metrics.questions import Group
 
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """One split asked in one way."""
+    """One split asked in one way: what its queries got, under which terms, and their groups."""
 
     group: str
-    questions: Questions
     outcome: Outcome
-    captions: str
+    terms: Terms
+    groups: Mapping[str, Group]
 
-    def terms(self, group: str | None = None) -> Terms:
-        """Those of its row, or of the row of one of its categories or aspects."""
-        return self.questions.terms(self.captions, group)
-
-    def of(self, queries: NDArray[np.bool_], metrics: Sequence[str]) -> Outcome:
-        """What those queries got, in the named metrics or all."""
+    def part(self, group: Group, metrics: Sequence[str]) -> tuple[Outcome, Terms]:
+        """What the queries of a group got, in the named metrics or all, and their terms."""
         kept = metrics or list(self.outcome.values)
-        values = {name: self.outcome.values[name][queries] for name in kept}
-        return Outcome(values, self.outcome.ranks[queries])
+        values = {name: self.outcome.values[name][group.queries] for name in kept}
+        counts = {"queries_asked": int(group.queries.sum()), "queries_listed": group.listed}
+        ranks = self.outcome.ranks[group.queries]
+        return Outcome(values, ranks), self.terms.model_copy(update=counts)
 
 
 def tabulated(
@@ -41,13 +36,13 @@ def tabulated(
     split, then one a category or aspect of each split."""
     if len(splits) > 1:
         outcomes = [one.outcome for one in splits]
-        yield row(benchmark, asking, "mean", outcomes, _together([s.terms() for s in splits]), seed)
+        yield row(benchmark, asking, "mean", outcomes, _together([s.terms for s in splits]), seed)
     for one in splits:
-        yield row(benchmark, asking, one.group, [one.outcome], one.terms(), seed)
+        yield row(benchmark, asking, one.group, [one.outcome], one.terms, seed)
     for one in splits if benchmark.grouped else ():
-        for name, queries in one.questions.groups.items():
-            part = one.of(queries, benchmark.of_groups)
-            yield row(benchmark, asking, name, [part], one.terms(name), seed)
+        for name, group in one.groups.items():
+            outcome, terms = one.part(group, benchmark.of_groups)
+            yield row(benchmark, asking, name, [outcome], terms, seed)
 
 
 def row(

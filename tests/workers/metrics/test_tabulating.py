@@ -25,7 +25,7 @@ def answered(benchmark, name, values, *, labels=(), captions="as written", found
     split = triplet_split(f"test/{name}", triplets, names, images, source="test.json")
     asked = questions(split, benchmark.protocol("default"))
     outcome = Outcome({metric: np.array(v, float) for metric, v in values.items()}, np.ones(4))
-    return Answered(name, asked, outcome, captions)
+    return Answered(name, outcome, asked.terms(captions), asked.groups)
 
 
 def test_several_splits_have_a_mean_first_and_each_its_row():
