@@ -14,6 +14,8 @@ from typing import Literal
 
 MARKS = 30
 _SHORT = 64  # characters; too few to take long in any order
+# Are no marks themselves, and made of nothing else once they are taken apart.
+_HIDDEN_MARKS = frozenset("\u0f73\u0f75\u0f81\uff9e\uff9f")
 
 
 def normalised(form: Literal["NFC", "NFKD"], text: str) -> str:
@@ -24,5 +26,9 @@ def normalised(form: Literal["NFC", "NFKD"], text: str) -> str:
 
 
 def _longest_run(text: str) -> int:
-    runs = groupby(text, lambda character: unicodedata.combining(character) != 0)
+    runs = groupby(text, _is_mark)
     return max((sum(1 for _ in run) for is_mark, run in runs if is_mark), default=0)
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.combining(character) != 0 or character in _HIDDEN_MARKS

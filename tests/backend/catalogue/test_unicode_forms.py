@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import pytest
@@ -33,6 +34,15 @@ def test_long_texts_get_their_form_too() -> None:
 @pytest.mark.parametrize("form", ["NFC", "NFKD"])
 def test_a_megabyte_of_marks_stays_as_it_is(form: str) -> None:
     assert normalised(form, MEGABYTE) == MEGABYTE  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFKD"])
+def test_characters_that_become_marks_count_as_marks(form: str) -> None:
+    for number in range(sys.maxunicode + 1):
+        apart = unicodedata.normalize(form, chr(number))  # type: ignore[arg-type]
+        if unicodedata.combining(apart[0]):
+            text = chr(number) * 100
+            assert normalised(form, text) == text  # type: ignore[arg-type]
 
 
 def test_whatever_takes_text_gets_through_a_megabyte_of_marks() -> None:
