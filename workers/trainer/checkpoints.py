@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -74,6 +75,8 @@ def restore(path: Path, *, facts: Mapping[str, Any] | None = None, **parts: Any)
     architecture or, by its facts, to another run.
     """
     state = read(path)
+    if not {"progress", "generator"} <= state.keys():
+        raise InvalidInput(f"The file {path} is no checkpoint of a run: remove it.")
     _check_facts(path, state.get("facts", {}), dict(facts or {}))
     for name, part in parts.items():
         try:
@@ -92,29 +95,39 @@ def restore(path: Path, *, facts: Mapping[str, Any] | None = None, **parts: Any)
 def write(path: Path, state: Mapping[str, Any]) -> None:
     """Writes tensors and plain values aside, flushes and renames. Raises NoSpace as `save` does."""
     aside = path.with_suffix(".partial")
-    try:
-        with aside.open("wb") as file:
-            _write_through(file, state)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        if error.errno not in FULL:
+    with full_disk_told(path.parent):
+        try:
+            with aside.open("wb") as file:
+                _write_through(file, state)
+            aside.replace(path)
+        except OSError:
+            aside.unlink(missing_ok=True)
             raise
-        raise NoSpace(
-            f"The disk that holds {path.parent} is full: make room and start again; the run goes "
-            "on from its last checkpoint, which is kept."
-        ) from error
 
 
 def read(path: Path) -> dict[str, Any]:
     """What `write` wrote; nothing in it is executed. Raises InvalidInput where it is damaged."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise InvalidInput(
             f"The checkpoint {path} is damaged: remove it to start the run anew."
         ) from error
     return state
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """Turns the system's word that the disk of `folder` is full into NoSpace."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise NoSpace(
+            f"The disk that holds {folder} is full: make room and start again; the run goes on "
+            "from its last checkpoint, which is kept."
+        ) from error
 
 
 def _write_through(file: BinaryIO, state: Mapping[str, Any]) -> None:

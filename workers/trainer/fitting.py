@@ -58,6 +58,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from workers.trainer.checkpoints import full_disk_told
 from workers.trainer.distributed import ALONE, Team
 from workers.trainer.objective import Figures, Line, Objective, Outcome
 from workers.trainer.options import FitOptions
@@ -91,5 +92,5 @@ def fit(
         NoSpace: where the disk is full; the checkpoint that was there is kept.
     """
     run = Run(objective, options, folder, team)
-    with run.opened():
+    with full_disk_told(folder), run.opened():
         return run.train(evaluate, cancelled, report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -12,7 +13,6 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
 from workers.trainer.objective import Line
@@ -31,16 +31,20 @@ def progress_bar(
         TextColumn("{task.fields[rate]}"),
         TextColumn("{task.fields[loss]}"),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=shown) as bar:
-        task = bar.add_task(title, total=None, rate="", loss="")
+        task = bar.add_task(title, total=None, rate="", loss="", left="")
 
         def report(line: Line) -> None:
-            loss = f"loss {line.loss:.4f}"
-            rate = rate_of(line.rate)
-            bar.update(task, total=line.steps, completed=line.step, loss=loss, rate=rate)
+            bar.update(
+                task,
+                total=line.steps,
+                completed=line.step,
+                rate=rate_of(line.rate),
+                loss=f"loss {line.loss:.4f}",
+                left=left_of(line),
+            )
             if line.figures:
                 bar.console.print(figures_of(line), highlight=False)
 
@@ -52,6 +56,14 @@ def rate_of(rate: float) -> str:
     if rate <= 0:
         return ""
     return f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.1f} s/step"
+
+
+def left_of(line: Line) -> str:
+    """How long the steps to come take at the rate of those of this process: a resumed run begins
+    in the middle, which a bar's own estimate takes for speed."""
+    if line.rate <= 0:
+        return ""
+    return f"{timedelta(seconds=round((line.steps - line.step) / line.rate))} left"
 
 
 def figures_of(line: Line) -> str:

@@ -27,9 +27,8 @@ class Pairs:
         self.queries = torch.randn(count, dim, generator=numbers)
         self.targets = torch.randn(count, dim, generator=numbers)
         torch.manual_seed(0)
-        self.network = nn.Sequential(
-            nn.Linear(dim, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, dim)
-        )
+        self.first = nn.Linear(dim, 8)
+        self.network = nn.Sequential(self.first, nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, dim))
         self.loaded: list[tuple[list[int], int]] = []
         self.modes = 0
 
@@ -62,7 +61,9 @@ class Pairs:
         """Percent of queries whose target is the nearest; leaves the network in eval mode."""
         self.network.eval()
         with torch.no_grad():
-            scores = normalize(self.network(self.queries), dim=-1) @ self.targets.T
+            scores = (
+                normalize(self.network(self.queries), dim=-1) @ normalize(self.targets, dim=-1).T
+            )
         right = scores.argmax(dim=1) == torch.arange(self.count)
         return {"recall": 100 * float(right.float().mean())}
 
