@@ -17,12 +17,13 @@ from backend.composition.artefact import ComposedModel
 from backend.encoding.prompts import Prompt
 from backend.figures import Asking, Evaluation
 from workers.datasets.triplets import TripletSplit
+from workers.metrics.bootstrap import figures
 from workers.metrics.protocols import Benchmark, Outcome, Protocol
 from workers.metrics.scores import Scorer
 from workers.metrics.tabulating import Answered, tabulated
-from workers.trainer.composing import image_scorer, text_scorer
+from workers.trainer.composing import TextFeatures, image_scorer, text_encoder, text_scorer
 from workers.trainer.features import FeatureCache
-from workers.trainer.posing import Desk, Posed, Progress, text_features, untold
+from workers.trainer.posing import Desk, Posed, Progress, composed_of, text_features, untold
 
 WAYS: tuple[Asking, ...] = ("composed", "image only", "text only")
 
@@ -70,6 +71,9 @@ def evaluate(
     protocol: one of the benchmark's, or its name. frozen_text: whether texts may come from the
     cache; not while the text tower is being trained. seed: of the intervals.
 
+    Pictures come from the cache by the backbone's fingerprint, which is taken once: an image tower
+    in training is evaluated as a new backbone.
+
     Raises InvalidInput where a split has nothing to ask, the protocol is unknown, or it reads
     pictures in another sentence than the model was loaded with (`prompted`).
     """
@@ -92,9 +96,33 @@ def evaluate(
     return Evaluated(evaluation, asked)
 
 
+def quick_figures(
+    model: ComposedModel,
+    benchmark: Benchmark,
+    posed: Sequence[Posed],
+    texts: TextFeatures | None = None,
+) -> dict[str, float]:
+    """The composed figures alone, as `evaluate` has them: what a run is steered by.
+
+    posed: the questions, put once, of a frozen image tower. texts: the text tower; by default the
+    model's own as it is now.
+    """
+    read = texts or text_encoder(model.backbone)
+    outcomes = [
+        benchmark.measure(
+            composed_of(model, one, read), one.questions.asked, one.questions.protocol
+        )
+        for one in posed
+    ]
+    names = list(outcomes[0].values)
+    medians = [number for number, name in enumerate(names) if name in benchmark.medians]
+    values = figures([outcome.table(names) for outcome in outcomes], medians)
+    return dict(zip(names, values.tolist(), strict=True))
+
+
 def _answered(desk: Desk, benchmark: Benchmark, posed: Posed) -> AnsweredSplit:
     scorers: dict[Asking, Scorer] = {
-        "composed": desk.composed(posed),
+        "composed": composed_of(desk.model, posed, desk.texts),
         "image only": image_scorer(posed.images, posed.gallery),
         "text only": text_scorer(posed.wordings, desk.texts, posed.gallery),
     }

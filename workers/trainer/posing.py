@@ -89,10 +89,6 @@ class Desk:
             remarks=(*pictures.remarks, *self._cut_remarks(asked, wordings[0])),
         )
 
-    def composed(self, posed: Posed) -> Scorer:
-        """Scores by the model's composer."""
-        return composed_scorer(self.model, posed.images, posed.wordings, self.texts, posed.gallery)
-
     def _cut_remarks(self, asked: Questions, wording: Wording) -> Iterator[str]:
         """Captions that the model does not read to their end, or that say nothing."""
         prompt, name = self.model.composer.prompt, asked.split.name
@@ -103,6 +99,11 @@ class Desk:
             yield f"{name}: {cut:,} of {len(read):,} captions are longer than the model reads."
         if empty:
             yield f"{name}: {empty:,} of {len(read):,} captions are empty."
+
+
+def composed_of(model: ComposedModel, posed: Posed, texts: TextFeatures) -> Scorer:
+    """Scores of the questions by the model's composer."""
+    return composed_scorer(model, posed.images, posed.wordings, texts, posed.gallery)
 
 
 def text_features(

@@ -17,7 +17,7 @@ from workers.metrics.submissions import (
     cirr_files,
     write_files,
 )
-from workers.trainer.posing import Desk, Posed
+from workers.trainer.posing import Desk, Posed, composed_of
 
 
 def submit_cirr(desk: Desk, split: TripletSplit, out: Path) -> list[Path]:
@@ -27,7 +27,7 @@ def submit_cirr(desk: Desk, split: TripletSplit, out: Path) -> list[Path]:
     written then.
     """
     posed = _posed(desk, split)
-    asked, scorer = posed.questions.asked, desk.composed(posed)
+    asked, scorer = posed.questions.asked, composed_of(desk.model, posed, desk.texts)
     recall = _lists(posed, best_items(scorer, LISTED, asked.references))
     few = best_of_subsets(scorer, asked.subsets, SUBSET_LISTED, asked.references)
     return write_files(out, cirr_files(posed.questions.triplets, recall, _lists(posed, few)))
@@ -37,7 +37,7 @@ def submit_circo(desk: Desk, split: TripletSplit, out: Path) -> list[Path]:
     """The file of a CIRCO split, the reference among the ranked, as its evaluation has it; raising
     as `submit_cirr` does."""
     posed = _posed(desk, split)
-    lists = _lists(posed, best_items(desk.composed(posed), LISTED))
+    lists = _lists(posed, best_items(composed_of(desk.model, posed, desk.texts), LISTED))
     queries = CIRCO_QUERIES if split.name == "circo/test" else len(split.triplets)
     return write_files(out, circo_file(lists, queries))
 

@@ -18,8 +18,10 @@ from workers.datasets import circo, cirr, coco, fashioniq, genecis, imagenet_r
 from workers.datasets.regions import region_bytes
 from workers.metrics.benchmarks import BENCHMARKS
 from workers.metrics.scores import Similarities
-from workers.trainer.benchmarking import WAYS, evaluate
+from workers.trainer.benchmarking import WAYS, evaluate, quick_figures
+from workers.trainer.composing import text_encoder
 from workers.trainer.features import FeatureCache
+from workers.trainer.posing import Desk
 
 
 @pytest.fixture(scope="module")
@@ -277,6 +279,18 @@ def test_a_text_tower_in_training_is_read_as_it_is_now(backbone, models, dresses
         assert np.abs(text_only(frozen=False) - before).max() > 1e-2
     finally:
         weights.copy_(kept)
+
+
+@pytest.mark.parametrize(("benchmark", "kind"), [("fashioniq", "phi"), ("coco", "combiner")])
+def test_a_run_is_steered_by_the_figures_of_the_evaluation(
+    models, dresses, cache, tmp_path, benchmark, kind
+):
+    model, told = models[kind], BENCHMARKS[benchmark]
+    splits = dresses if benchmark == "fashioniq" else coco.load(benchmark_data.coco(tmp_path))
+    desk = Desk(model, told.protocol("default"), cache, text_encoder(model.backbone))
+    quick = quick_figures(model, told, [desk.pose(split) for split in splits])
+    row = evaluate(model, told, splits, "default", cache).evaluation.row()
+    assert quick == {name: figure.value for name, figure in row.figures.items()}
 
 
 def test_the_same_evaluation_comes_again(models, dresses, cache):
