@@ -33,8 +33,9 @@ _BOMS = {
 }
 _CHUNK = 1 << 20
 _HEADER = 1 << 16
-# A spreadsheet runs a cell that begins so; the apostrophe that stops it is no part of the text.
-_PROTECTED = re.compile(r"'+[=+\-@\t\r]")
+# A spreadsheet runs what begins so, and what follows its separators; the apostrophe that stops it
+# (backend/jobs/report_table.py puts it there) is no part of the text.
+_PROTECTED = re.compile(r"""^'(?='*[=+\-@\t\r])|(?<=[;\t\r\n])'(?=['"]*[=+\-@])""")
 
 
 class NotUtf8(InvalidInput):
@@ -233,7 +234,7 @@ def _delimiter(data: bytes, codec: str) -> str:
 
 def _name(cell: str) -> str:
     """A column's name; empty for one that is not data."""
-    name = cell.strip()
+    name = _plain(cell.strip())
     return "" if name in REMARKS else name
 
 
@@ -255,4 +256,4 @@ def _csv_record(number: int, cells: list[str], names: list[str]) -> Record:
 
 
 def _plain(text: str) -> str:
-    return text[1:] if text[0] == "'" and _PROTECTED.match(text) else text
+    return _PROTECTED.sub("", text) if "'" in text else text

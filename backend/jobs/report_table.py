@@ -20,7 +20,11 @@ from backend.jobs.tables import JobItem
 
 PAGE = 500
 REMARKS = ("akin_line", "akin_outcome", "akin_reason")
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+# Where a spreadsheet may take a cell for a formula: at its start, and, for most of Europe separates
+# by semicolons, after what it takes for the end of a cell or row within it.
+_FORMULA = re.compile(
+    r"""^(?='*[=+\-@\t\r])|(?<=[;\t\r\n])(?=['"]*[=+\-@])""",
+)
 
 
 def report_table(database: Database, job_id: str, state: str | None = None) -> Iterator[str]:
@@ -38,9 +42,9 @@ def report_table(database: Database, job_id: str, state: str | None = None) -> I
 
 
 def safe(cell: str) -> str:
-    """A cell that no spreadsheet runs as a formula: with an apostrophe before, which an import
-    takes off again."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
+    """A cell of which no spreadsheet runs a part as a formula: with an apostrophe before each that
+    could be one, which an import takes off again."""
+    return _FORMULA.sub("'", cell)
 
 
 def _columns(database: Database, job_id: str, state: str | None) -> Sequence[str]:

@@ -8,14 +8,17 @@ import io
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend import problems
 from backend.accounts.actor import Actor, current_actor
+from backend.catalogue.manifest_tables import read_table
 from backend.database import Database
 from backend.jobs import report_table as module
 from backend.jobs import service
 from backend.jobs.broker import Queue
-from backend.jobs.report_table import report_table, safe
+from backend.jobs.report_table import _line, report_table, safe
 from backend.jobs.routes import router
 from backend.jobs.tables import JobItem
 from backend.runtime import Runtime
@@ -93,10 +96,39 @@ def test_the_whole_report_of_plain_files_has_no_columns_of_rows(
         ("'tis", "'tis"),
         ("a=b", "a=b"),
         ("", ""),
+        ("x;=cmd()", "x;'=cmd()"),
+        ('x;"=cmd()"', 'x;\'"=cmd()"'),
+        ("x;'@y;-1", "x;''@y;'-1"),
+        ("x\t+1", "x\t'+1"),
+        ("x\r\n-1", "x\r\n'-1"),
+        ("=1\n=2", "'=1\n'=2"),
+        ("x; y;z,=1", "x; y;z,=1"),
     ],
 )
 def test_no_spreadsheet_runs_a_cell(cell: str, shown: str) -> None:
     assert safe(cell) == shown
+
+
+CELLS = st.text("=+-@'\";,\t\r\n ax", min_size=1, max_size=12).map(str.strip).filter(bool)
+
+
+@given(st.lists(CELLS, min_size=2, max_size=2))
+def test_wherever_a_spreadsheet_parts_a_report_no_cell_begins_as_a_formula(
+    cells: list[str],
+) -> None:
+    """As where the list separator is a semicolon, a tab, or as it should be."""
+    line = _line(["name", *cells])
+    for separator in (";", "\t"):
+        for row in csv.reader(io.StringIO(line, newline=""), delimiter=separator):
+            assert [cell for cell in row if cell[:1] in set("=+-@")] == []
+
+
+@given(st.lists(CELLS, min_size=1, max_size=3), CELLS.filter(str.isprintable))
+def test_what_a_report_guards_is_read_again_as_it_was(cells: list[str], column: str) -> None:
+    lines = [_line(["sku", column]), *(_line([f"A{n}", cell]) for n, cell in enumerate(cells))]
+    table = read_table("".join(lines).encode(), "refusals.csv")
+    assert table.columns == ["sku", column]
+    assert [record.values[column] for record in table.records()] == cells
 
 
 @pytest.fixture
