@@ -7,7 +7,9 @@ from html import escape
 
 import streamlit as st
 
+from backend.registry.schemas import ComposerInfo
 from ui import pictures
+from ui.connection import model
 from ui.history import History, Query, Reference
 from ui.thumbnails import data_uri
 
@@ -45,7 +47,7 @@ def walk(history: History, position: int) -> None:
 def choose(history: History, reference: Reference | None) -> None:
     """Make a picture the reference; the words start afresh, for they belonged to the last one."""
     text = history.current.text if reference is None else ""
-    show(history, Query(reference, text))
+    show(history, Query(reference, text, composer=history.current.composer))
 
 
 def _restore(history: History) -> None:
@@ -53,10 +55,21 @@ def _restore(history: History) -> None:
     st.session_state["text"] = query.text
     st.session_state["strength"] = query.strength
     st.session_state["without"] = list(query.without)
+    st.session_state["composer_name"] = _composer_of(query).name
+
+
+def _composer_of(query: Query) -> ComposerInfo:
+    """The query's composer, or the active version's where there is none, or none such any more."""
+    offered = {composer.name: composer for composer in model().composers}
+    return offered.get(query.composer or "") or offered[model().composer]
 
 
 def _remember(history: History) -> None:
-    """Widgets forget when their page was left; the history does not."""
+    """Widgets forget when their page was left; the history does not. A composer that is no longer
+    offered is forgotten by both."""
+    chosen = history.current.composer
+    if chosen is not None and chosen != _composer_of(history.current).name:
+        history.adjust(composer=None)
     if "text" not in st.session_state:
         _restore(history)
 
@@ -92,7 +105,8 @@ def _take_upload(history: History, key: str) -> None:
     st.session_state["uploads"] += 1
     now = history.current
     text = "" if now.reference else now.text
-    show(history, Query(Reference(file.name, data_uri(data), upload=data), text))
+    reference = Reference(file.name, data_uri(data), upload=data)
+    show(history, Query(reference, text, composer=now.composer))
 
 
 def _words(history: History) -> None:
@@ -127,42 +141,74 @@ def _try(history: History, example: str) -> None:
 
 def _fine_tuning(history: History) -> None:
     query = history.current
+    one_part = query.reference is None or not query.text
     with st.container(horizontal=True, key="tuning", gap="large", vertical_alignment="top"):
         with st.container(key="tuning_strength", gap=None):
-            st.html(
-                '<div class="akin-ends"><span>more like the picture</span>'
-                "<span>more like the words</span></div>"
-            )
-            st.slider(
-                "Strength: from more like the picture to more like the words",
-                -1.0,
-                1.0,
-                step=0.1,
-                key="strength",
-                on_change=_tune,
-                args=(history,),
-                disabled=query.reference is None or not query.text,
-                label_visibility="collapsed",
-            )
+            _strength(history, disabled=one_part)
         with st.container(key="tuning_without", gap=None):
-            st.html('<div class="akin-ends"><span>without</span></div>')
-            st.multiselect(
-                "Without",
-                list(query.without),
-                key="without",
-                accept_new_options=True,
-                max_selections=5,
-                placeholder="type a word, e.g. stripes, and press Enter",
-                on_change=_tune,
-                args=(history,),
-                label_visibility="collapsed",
-            )
+            _without(history)
+        with st.container(key="tuning_composer", gap=None):
+            _composer(history, disabled=one_part)
+
+
+def _strength(history: History, *, disabled: bool) -> None:
+    st.html(
+        '<div class="akin-ends"><span>more like the picture</span>'
+        "<span>more like the words</span></div>"
+    )
+    st.slider(
+        "Strength: from more like the picture to more like the words",
+        -1.0,
+        1.0,
+        step=0.1,
+        key="strength",
+        on_change=_tune,
+        args=(history,),
+        disabled=disabled,
+        label_visibility="collapsed",
+    )
+
+
+def _without(history: History) -> None:
+    st.html('<div class="akin-ends"><span>without</span></div>')
+    st.multiselect(
+        "Without",
+        list(history.current.without),
+        key="without",
+        accept_new_options=True,
+        max_selections=5,
+        placeholder="type a word, e.g. stripes, and press Enter",
+        on_change=_tune,
+        args=(history,),
+        label_visibility="collapsed",
+    )
+
+
+def _composer(history: History, *, disabled: bool) -> None:
+    labels = {composer.name: composer.label for composer in model().composers}
+    st.html('<div class="akin-ends"><span>how picture and words combine</span></div>')
+    st.selectbox(
+        "Composer: how picture and words become one query",
+        list(labels),
+        format_func=labels.__getitem__,
+        key="composer_name",
+        on_change=_tune,
+        args=(history,),
+        disabled=disabled,
+        label_visibility="collapsed",
+    )
+    said = _composer_of(history.current).description
+    st.html(f'<p class="akin-sentence">{escape(said)}</p>')
 
 
 def _tune(history: History) -> None:
     words = (word.strip() for word in st.session_state["without"])
-    without = tuple(word for word in words if word)
-    history.adjust(strength=round(st.session_state["strength"], 2), without=without)
+    chosen = st.session_state["composer_name"]
+    history.adjust(
+        strength=round(st.session_state["strength"], 2),
+        without=tuple(word for word in words if word),
+        composer=None if chosen == model().composer else chosen,
+    )
 
 
 def _steps(history: History) -> None:

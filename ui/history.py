@@ -30,6 +30,8 @@ class Query:
     text: str = ""
     without: tuple[str, ...] = ()
     strength: float = 0.0
+    composer: str | None = None
+    """How picture and words become one query; None as the active version does it."""
 
     @property
     def empty(self) -> bool:
@@ -45,6 +47,7 @@ class Query:
                 "text": self.text,
                 "without": self.without,
                 "strength": self.strength if both else 0.0,
+                "composer": self.composer if both else None,
                 "filters": filters,
                 "limit": limit,
             }
@@ -70,7 +73,8 @@ class History:
             self.position += 1
 
     def adjust(self, **change: Any) -> None:
-        """Change the current step in place: its strength or what it should be without."""
+        """Change the current step in place: its strength, its composer, or what it should be
+        without."""
         self.steps[self.position] = replace(self.current, **change)
 
     def go(self, position: int) -> None:

@@ -19,6 +19,7 @@ Text = Annotated[str, typer.Option("--text", help="What should be different.")]
 Without = Annotated[
     list[str] | None, typer.Option("--without", help="What it should not have; repeatable.")
 ]
+COMPOSERS = "sum, slerp, product, or a trained one by its name."
 Strength = Annotated[
     float, typer.Option("--strength", help="-1 picture only, 0 both, 1 words only.")
 ]
@@ -34,7 +35,7 @@ def search(
         list[str] | None,
         typer.Option("--filter", help="category=dress, colour!=red, price=10..40; repeatable."),
     ] = None,
-    composer: Annotated[str | None, typer.Option(help="sum, slerp or product.")] = None,
+    composer: Annotated[str | None, typer.Option(help=COMPOSERS)] = None,
     count: Annotated[int, typer.Option("-k", "--count", help="How many products.")] = 10,
     as_json: AsJson = False,
     url: Url = None,
@@ -70,25 +71,23 @@ def compose(
     text: Text = "",
     without: Without = None,
     strength: Strength = 0.0,
-    composer: Annotated[str, typer.Option(help="sum, slerp or product.")] = "sum",
+    model: Annotated[
+        str | None, typer.Option(help="A model's folder, or akin-demo; it has its own composer.")
+    ] = None,
+    composer: Annotated[str | None, typer.Option(help=COMPOSERS)] = None,
     backbone: Annotated[str | None, typer.Option(help="See docs/backbones.md.")] = None,
     pretrained: Annotated[str | None, typer.Option(help="A tag, or a weights file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute the query vector itself, without a server."""
-    from backend.commands.composing import query_vector  # torch: only for this command
+    from backend.commands.composing import chosen_model, query_vector  # torch: only here
 
-    vector = query_vector(
-        read_picture(image) if image else None,
-        text,
-        without or [],
-        strength=strength,
-        composer=composer,
-        backbone=backbone,
-        pretrained=pretrained,
-    )
+    picture = read_picture(image) if image else None
+    opened = chosen_model(model, composer, backbone, pretrained)
+    vector = query_vector(opened, picture, text, without or [], strength)
     if as_json:
-        print_json({"composer": composer, "dim": len(vector), "vector": vector})
+        facts = {"model": opened.card.name, "composer": opened.composer.name}
+        print_json({**facts, "dim": len(vector), "vector": vector})
     else:
         out.print(" ".join(f"{value:.4f}" for value in vector))
 

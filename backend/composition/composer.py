@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -174,5 +174,10 @@ COMPOSERS: Mapping[str, Composer] = MappingProxyType(
 def composer_named(name: str, among: Mapping[str, Composer] = COMPOSERS) -> Composer:
     """The composer of that name; InvalidInput lists the names there are."""
     if name not in among:
-        raise InvalidInput(f'No composer is called "{name}": choose one of {", ".join(among)}.')
+        raise unknown_composer(name, among)
     return among[name]
+
+
+def unknown_composer(name: str, known: Iterable[str]) -> InvalidInput:
+    """What is told where no composer has that name."""
+    return InvalidInput(f'No composer is called "{name}": choose one of {", ".join(known)}.')

@@ -102,7 +102,7 @@ class Backbone:
         return token_width(self._model)
 
     @cached_property
-    def parts(self) -> PartsTokenizer:
+    def parts_tokenizer(self) -> PartsTokenizer:
         """Tokenises the parts of prompts; InvalidInput for a tokenizer that does not frame."""
         return PartsTokenizer(self.tokenize)
 
@@ -156,7 +156,7 @@ class Backbone:
         self._use_threads(threads)
         each = [prompts] * len(texts) if isinstance(prompts, Prompt) else prompts
         rows = [
-            prompt.tokens(self.parts, text, self.context_length)
+            prompt.tokens(self.parts_tokenizer, text, self.context_length)
             for prompt, text in zip(each, texts, strict=True)
         ]
         positions = [position for _, position in rows]
@@ -181,7 +181,7 @@ class Backbone:
         """Whether each text is longer than the backbone reads, so that its end is ignored; of a
         prompt, what its own words leave."""
         if prompt is not None:
-            return [prompt.cuts(self.parts, text, self.context_length) for text in texts]
+            return [prompt.cuts(self.parts_tokenizer, text, self.context_length) for text in texts]
         return [count > self.context_length for count in self.token_counts(texts)]
 
     def unseen_words(self, texts: Sequence[str]) -> list[str]:

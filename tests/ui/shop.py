@@ -168,7 +168,7 @@ class Shop:
             search_id="s1",
             version="akin-demo-sum",
             gallery="g1",
-            composer="sum",
+            composer=request.composer or "sum",
             results=[
                 _hit(request.offset + n, *pair, both=bool(reference and request.text))
                 for n, pair in enumerate(window, 1)

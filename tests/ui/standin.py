@@ -38,11 +38,16 @@ from backend.catalogue.schemas import (
 from backend.errors import AkinError, Conflict
 from backend.jobs.schemas import JobItemOut, JobOut
 from backend.paging import Page
-from backend.registry.schemas import ModelInfo
+from backend.registry.schemas import ComposerInfo, ModelInfo
 from backend.search.schemas import SearchRequest, SearchResponse
 from tests.ui.shop import Shop
 
 Filters = Annotated[list[str], Query(default_factory=list)]
+
+COMPOSERS = [
+    ComposerInfo(name="sum", label="Sum of both", description="Adds picture and words."),
+    ComposerInfo(name="combiner", label="Learned mix", description="Learned from *examples*."),
+]
 
 
 @contextmanager
@@ -245,7 +250,7 @@ def _add_search(app: FastAPI, shop: Shop) -> None:
             version="akin-demo-sum",
             backbone="akin-demo" if shop.demo else "ViT-B-32",
             composer="sum",
-            composers=["sum", "slerp", "product"],
+            composers=COMPOSERS,
             fingerprint="f" * 16,
             dim=256,
             context_length=32,

@@ -47,13 +47,15 @@ def test_strength_and_without_adjust_the_step_in_place() -> None:
 
 
 def test_a_query_asks_the_api_for_what_it_holds() -> None:
-    query = Query(DRESS, "but red", ("dots",), -0.5)
+    query = Query(DRESS, "but red", ("dots",), -0.5, "slerp")
     request = query.request(["category=dress"], 24)
     assert request.reference_image_id == "i1"
     assert (request.text, request.without, request.strength) == ("but red", ["dots"], -0.5)
+    assert request.composer == "slerp"
     assert (request.filters, request.limit) == (["category=dress"], 24)
 
 
-def test_strength_says_nothing_where_there_is_only_one_part() -> None:
-    assert Query(DRESS, strength=0.5).request([], 24).strength == 0
-    assert Query(text="red", strength=0.5).request([], 24).strength == 0
+def test_strength_and_composer_say_nothing_where_there_is_only_one_part() -> None:
+    for query in (Query(DRESS, strength=0.5, composer="slerp"), Query(None, "red", (), 0.5, "sum")):
+        request = query.request([], 24)
+        assert (request.strength, request.composer) == (0, None)

@@ -66,6 +66,53 @@ def test_words_strength_and_without_reach_the_api(visit: Visit, shop: Shop) -> N
     assert (asked.text, asked.strength, asked.without) == ("but in red", 0.4, ["dots"])
 
 
+def asked_composer(shop: Shop) -> str | None:
+    return shop.searches[-1].composer
+
+
+def test_the_composer_is_chosen_by_its_label_and_told_in_a_sentence(
+    visit: Visit, shop: Shop
+) -> None:
+    page = visit("search")
+    page.button(key=first(page, "pick_window_")).click().run()
+    assert page.selectbox(key="composer_name").disabled
+    ask(page, "but in red")
+    composer = page.selectbox(key="composer_name")
+    assert (composer.options, composer.value) == (["Sum of both", "Learned mix"], "sum")
+    assert asked_composer(shop) is None
+    assert "Adds picture and words." in html(page)
+    composer.select("combiner").run()
+    assert asked_composer(shop) == "combiner"
+    assert "Learned from *examples*." in html(page)
+
+
+def test_the_composer_stays_from_step_to_step_and_belongs_to_each(visit: Visit, shop: Shop) -> None:
+    page = visit("search")
+    page.button(key=first(page, "pick_window_")).click().run()
+    ask(page, "but in red")
+    page.selectbox(key="composer_name").select("combiner").run()
+    page.button(key=first(page, "pick_hit_")).click().run()
+    ask(page, "with dots")
+    assert asked_composer(shop) == "combiner"
+    page.selectbox(key="composer_name").select("sum").run()
+    assert asked_composer(shop) is None
+    page.button(key="go_2").click().run()
+    assert page.selectbox(key="composer_name").value == "combiner"
+    assert (shop.searches[-1].text, shop.searches[-1].composer) == ("but in red", "combiner")
+
+
+def test_a_composer_that_is_no_longer_offered_gives_way_to_the_versions_own(
+    visit: Visit, shop: Shop
+) -> None:
+    page = visit("search")
+    page.button(key=first(page, "pick_window_")).click().run()
+    page.session_state["history"].adjust(text="red", composer="gone")
+    page.run()
+    assert not page.exception
+    assert page.selectbox(key="composer_name").value == "sum"
+    assert (shop.searches[-1].text, shop.searches[-1].composer) == ("red", None)
+
+
 def test_strength_waits_until_there_are_both_parts(visit: Visit) -> None:
     page = visit("search")
     page.button(key=first(page, "pick_window_")).click().run()

@@ -32,7 +32,7 @@ def test_prompts_come_out_as_the_tower_reads_them_one_by_one(tiny_models, kind):
     assert found.dtype == np.float32
     assert found.shape == (len(TEXTS), backbone.dim)
     for row, text in enumerate(TEXTS):
-        ids, position = PROMPT.tokens(backbone.parts, text, backbone.context_length)
+        ids, position = PROMPT.tokens(backbone.parts_tokenizer, text, backbone.context_length)
         alone = torch.from_numpy(vectors[row : row + 1])
         expected = injected_features(backbone.model, ids[None], [position], alone)
         np.testing.assert_allclose(found[row], expected[0], atol=3e-6)

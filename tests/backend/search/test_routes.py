@@ -77,6 +77,10 @@ def test_errors_are_problems_with_a_sentence(http):
     )
     assert problem(http, "/v1/search", json={"search_id": "gone"})[0] == 404
     assert problem(http, "/v1/search", json={"strength": 2})[0] == 422
+    assert problem(http, "/v1/search", json={"text": "blue", "composer": "magic"}) == (
+        422,
+        'No composer is called "magic": choose one of sum, slerp, product.',
+    )
 
 
 def test_a_file_that_is_no_picture_is_told(http):
