@@ -12,9 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 from workers.trainer.curves import read_curves
 
 FILE = "curves.png"
-WIDTH, PANEL, LEGEND = 960, 300, 170
-LEFT, TOP, BOTTOM = 64, 34, 30
-INK, GRID, PAPER = "#333333", "#e4e4e4", "white"
+FINE = 2  # drawn so much larger and then reduced: Pillow's lines are jagged
+WIDTH, PANEL, LEGEND = FINE * 960, FINE * 300, FINE * 190
+LEFT, TOP, BOTTOM = FINE * 64, FINE * 34, FINE * 30
+INK, GRID, PALE, PAPER = "#333333", "#e4e4e4", "#b9d3ea", "white"
+MARKED, SMOOTHED = 60, 100
+"""Points of a curve that still get a dot each; and from which on a smooth curve lies over it."""
+
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000")
 
 Point = tuple[float, float]
@@ -39,7 +43,7 @@ def draw_curves(folder: Path) -> Path | None:
     for i, (title, series) in enumerate(panels):
         _panel(draw, PANEL * i, title, series, last)
     aside = folder / f"{FILE}.partial"
-    image.save(aside, format="PNG")
+    image.reduce(FINE).save(aside, format="PNG")
     return aside.replace(folder / FILE)
 
 
@@ -71,33 +75,52 @@ def _panel(
         x = LEFT + width * point[0] / across[-1]
         return x, low - height * (point[1] - up[0]) / (up[-1] - up[0])
 
-    draw.text((LEFT, top + 8), title, INK, _font(15))
+    draw.text((LEFT, top + 8 * FINE), title, INK, _font(15))
     for value in up:
         y = at((0, value))[1]
-        draw.line([(LEFT, y), (right, y)], GRID)
-        draw.text((LEFT - 8, y), label(value), INK, _font(12), anchor="rm")
+        draw.line([(LEFT, y), (right, y)], GRID, width=FINE)
+        draw.text((LEFT - 8 * FINE, y), label(value), INK, _font(12), anchor="rm")
     for value in across:
         x = at((value, 0))[0]
-        draw.line([(x, high), (x, low)], GRID)
-        draw.text((x, low + 6), label(value), INK, _font(12), anchor="ma")
-    draw.text((right + 8, low + 6), "steps", INK, _font(12))
+        draw.line([(x, high), (x, low)], GRID, width=FINE)
+        draw.text((x, low + 6 * FINE), label(value), INK, _font(12), anchor="ma")
+    draw.text((right + 24 * FINE, low + 6 * FINE), "steps", INK, _font(12))
     for i, curve in enumerate(series):
-        _curve(draw, [at(p) for p in curve.points], COLOURS[i % len(COLOURS)])
-        _legend(draw, (right + 12, high + 18 * i), curve, COLOURS[i % len(COLOURS)])
+        colour = COLOURS[i % len(COLOURS)]
+        if len(curve.points) >= SMOOTHED:
+            draw.line([at(p) for p in curve.points], PALE, width=FINE)
+        _curve(draw, [at(p) for p in smooth(curve.points)], colour)
+        _legend(draw, (right + 12 * FINE, high + 18 * FINE * i), curve, colour)
+
+
+def smooth(points: Sequence[Point]) -> Sequence[Point]:
+    """The mean over a fiftieth of a long curve around each point; a short one as it is."""
+    if len(points) < SMOOTHED:
+        return points
+    reach = len(points) // 100
+    values = [y for _, y in points]
+    windows = (values[max(0, i - reach) : i + reach + 1] for i in range(len(points)))
+    return [(x, sum(part) / len(part)) for (x, _), part in zip(points, windows, strict=True)]
 
 
 def _curve(draw: ImageDraw.ImageDraw, points: Sequence[Point], colour: str) -> None:
     if len(points) > 1:
-        draw.line(list(points), colour, width=2, joint="curve")
-    if len(points) <= 60:
+        draw.line(list(points), colour, width=2 * FINE, joint="curve")
+    if len(points) <= MARKED:
         for x, y in points:
-            draw.ellipse([x - 2.5, y - 2.5, x + 2.5, y + 2.5], fill=colour)
+            draw.circle((x, y), 2.5 * FINE, fill=colour)
 
 
 def _legend(draw: ImageDraw.ImageDraw, at: Point, curve: Series, colour: str) -> None:
     x, y = at
-    draw.line([(x, y + 7), (x + 14, y + 7)], colour, width=3)
-    draw.text((x + 20, y), f"{curve.name[:14]} {curve.points[-1][1]:.4g}", INK, _font(12))
+    middle = y + 7 * FINE
+    draw.line([(x, middle), (x + 14 * FINE, middle)], colour, width=3 * FINE)
+    told = f"{_short(curve.name)}  {curve.points[-1][1]:.4g}"
+    draw.text((x + 20 * FINE, y), told, INK, _font(12))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else f"{name[:17]}…"
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -119,4 +142,4 @@ def label(value: float) -> str:
 
 
 def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)
+    return ImageFont.load_default(size * FINE)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from workers.trainer.curve_picture import COLOURS, draw_curves, label, ticks
+from workers.trainer.curve_picture import COLOURS, draw_curves, label, smooth, ticks
 from workers.trainer.curves import FILE, POINTS, Curves, read_curves
 from workers.trainer.objective import Figures, Line
 
@@ -108,6 +108,14 @@ def test_curves_of_any_kind_can_be_drawn(tmp_path, lines):
     path = draw_curves(tmp_path)
     assert path is not None
     assert COLOURS[0] in colours_of(path)
+
+
+def test_a_long_curve_is_smoothed_and_a_short_one_shown_as_it_is():
+    wobbling = [(float(x), float(x % 2)) for x in range(1000)]
+    assert smooth(wobbling[:50]) == wobbling[:50]
+    smoothed = smooth(wobbling)
+    assert [x for x, _ in smoothed] == [x for x, _ in wobbling]
+    assert all(abs(y - 0.5) < 0.06 for _, y in smoothed[10:-10])
 
 
 @given(
