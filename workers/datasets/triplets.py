@@ -112,6 +112,8 @@ class TripletSplit:
             return None
         listed = len(self.missing) + len(self.images)
         places = " or ".join(map(str, self.places)) or "the dataset's folder"
+        if not self.images:
+            return f"{self.name}: none of its {listed:,} images is in {places}: bring them there."
         return (
             f"{self.name}: {len(self.missing):,} of {listed:,} images are missing from {places} "
             f"({shown_names(self.missing)}): {len(self.usable):,} of {len(self.triplets):,} "

@@ -44,6 +44,12 @@ def test_the_sentence_says_where_pictures_belong():
     assert "missing from d/images or d/more (gone)" in (one.missing_sentence() or "")
 
 
+def test_where_no_image_is_there_at_all_the_sentence_is_short():
+    one = triplet_split("shop/val", (), ("x", "y"), {}, source="s", places=[Path("d/images")])
+    told = "shop/val: none of its 2 images is in d/images: bring them there."
+    assert one.missing_sentence() == told
+
+
 def test_where_nothing_is_missing_there_is_no_sentence():
     assert split(triplet("0", "a", "b"), gallery=("a", "b")).missing_sentence() is None
 
