@@ -11,6 +11,7 @@ from pathlib import Path
 from backend.client import AkinClient
 from benchmarks.asking import kinds
 from benchmarks.catalogue import PRODUCTS, drawn, filled
+from benchmarks.filling import filled_home
 from benchmarks.load import Ask, Load, put_on
 from benchmarks.serving import processor_seconds, searchable_copy, served
 from benchmarks.tables import Table, write
@@ -19,6 +20,7 @@ from tests.end_to_end.server import Server
 QUERIES = {1: 200, 16: 256, 64: 384}  # by number of clients
 ROUNDS = 2  # each server answers half of them, then the other, and again
 PICTURES = 200  # to upload
+IMPORTED_AT_MOST = 10_000
 STAGES = (
     "wait", "prepare", "decode", "encode_image", "encode_text", "compose", "gallery", "products",
     "explain",
@@ -58,14 +60,15 @@ class _Side:
 
 
 def main(products: int = PRODUCTS, home: Path | None = None, name: str = "search") -> None:
-    """Every kind of query, over a catalogue drawn for it or over a copy of the one in `home`.
+    """Every kind of query, over a catalogue made for it or over a copy of the one in `home`.
 
     Exits with 1 if any query failed.
     """
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
-        pictures = _pictures(scratch, products if home is None else PICTURES)
-        source = home or _filled_home(scratch)
+        many = home is None and products > IMPORTED_AT_MOST
+        pictures = _pictures(scratch, PICTURES if home or many else products)
+        source = home or _filled_home(scratch, products, pictures)
         copies = [searchable_copy(source, scratch / side / "home") for side in ("on", "off")]
         with served(copies[0]) as on, served(copies[1], AKIN_QUERY_BATCH=1) as off:
             held = _held(on)
@@ -97,7 +100,10 @@ def _pictures(scratch: Path, products: int) -> list[Path]:
     return sorted((folder / "images").iterdir())[:PICTURES]
 
 
-def _filled_home(scratch: Path) -> Path:
+def _filled_home(scratch: Path, products: int, pictures: list[Path]) -> Path:
+    """Imported by the server as anybody's where that takes a minute, else made without it."""
+    if products > IMPORTED_AT_MOST:
+        return filled_home(scratch / "home", products, pictures)
     with served(scratch / "home") as server:
         filled(server, scratch / "wardrobe")
     return scratch / "home"
