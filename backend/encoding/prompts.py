@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from backend.errors import InvalidInput
@@ -37,6 +38,7 @@ class PartsTokenizer:
         Raises InvalidInput for a tokenizer that does more than to frame the ids of a text.
         """
         self._tokenize = tokenize
+        self.of_template = lru_cache(maxsize=128)(self._alone)
         empty, word = (row.tolist() for row in tokenize(["", "a"]))
         self.start: list[int] = empty[: _alike(empty, word)]
         self.pad: int = empty[-1]
@@ -50,6 +52,10 @@ class PartsTokenizer:
         frame = {*self.start, *self.end}
         contents = (self._content(row) for row in self._tokenize(list(texts)).tolist())
         return [[token for token in content if token not in frame] for content in contents]
+
+    def _alone(self, text: str) -> list[int]:
+        """The ids of one text: of templates' parts, which come again with every sentence."""
+        return self([text])[0]
 
     def framed(self, ids: Sequence[int], context: int) -> list[int]:
         """`context` ids: those given in the tokenizer's frame; they must fit."""
@@ -124,7 +130,8 @@ class Prompt:
         self, parts: PartsTokenizer, text: str | None, context: int
     ) -> tuple[list[int], list[int], bool]:
         """What stands left and right of the pseudo token, and whether the text was cut for it."""
-        before, between, after, words = parts([self.before, self.between, self.after, text or ""])
+        before, between, after = map(parts.of_template, (self.before, self.between, self.after))
+        (words,) = parts([text]) if text else ([],)
         if self.order != "pseudo" and not words:
             before, after = (before, []) if self.order == "pseudo, text" else ([], after)
             between = []
