@@ -17,6 +17,8 @@ from backend.errors import InvalidInput
 DECLARATION = "akin_attributes"
 """The key under which the first line of an export declares its attributes."""
 MAX_LINE = 1_000_000
+MAX_KEY = 200
+"""Characters in the name of a column: an import keeps it with every row that says something."""
 MAX_DEPTH = 50
 """Lists and objects within one another, the line's own object among them."""
 _DECLARED = TypeAdapter(list[AttributeDeclaration])
@@ -75,6 +77,12 @@ def _read(line: str) -> tuple[dict[str, Any], str | None]:
         return {}, _TOO_DEEP
     if not _storable(values):
         return {}, "it holds a character or number that cannot be stored: take it out."
+    long = next((key for key in values if len(key) > MAX_KEY), None)
+    if long is not None:
+        return {}, (
+            f"its key {long[:40]!r}… has {len(long):,} characters, and {MAX_KEY} are allowed: "
+            "shorten it."
+        )
     return values, None
 
 

@@ -6,9 +6,7 @@ of refusals says in them what was wrong.
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -16,32 +14,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from backend.catalogue.json_lines import DECLARATION, json_columns, json_declarations, json_records
+from backend.catalogue.json_lines import (
+    DECLARATION,
+    MAX_KEY,
+    json_columns,
+    json_declarations,
+    json_records,
+)
+from backend.catalogue.manifest_text import SHOWN, RowLines, codec_of, delimiter_of, lines_of
 from backend.catalogue.schemas import AttributeDeclaration, TextEncoding
 from backend.errors import InvalidInput, TooLarge
 
 MAX_ROWS = 250_000
 MAX_COLUMNS = 1000
+MAX_VALUES = 5_000_000
+"""In all rows together, empty cells not counted: twenty in each of the most rows."""
 REMARKS = frozenset({"akin_line", "akin_outcome", "akin_reason", DECLARATION})
-_DELIMITERS = ",;\t"
 _JSON_SUFFIXES = frozenset({".jsonl", ".ndjson"})
-_SHOWN = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
-_BOMS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-_CHUNK = 1 << 20
-_HEADER = 1 << 16
 # A spreadsheet runs what begins so, and what follows its separators; the apostrophe that stops it
 # (backend/jobs/report_table.py puts it there) is no part of the text.
 _PROTECTED = re.compile(r"""^'(?='*[=+\-@\t\r])|(?<=[;\t\r\n])'(?=['"]*[=+\-@])""")
-
-
-class NotUtf8(InvalidInput):
-    """A text in some other encoding, which somebody has to name."""
-
-    code = "not-utf-8"
 
 
 @dataclass(slots=True)
@@ -80,18 +72,19 @@ class Table:
 
         Raises:
             InvalidInput: where the format is broken beyond one row.
-            TooLarge: after `MAX_ROWS` rows.
+            TooLarge: after `MAX_ROWS` rows, or `MAX_VALUES` values.
         """
         found = self._json_records() if self.is_json else self._csv_records()
+        values = 0
         for count, record in enumerate(found, start=1):
-            if count > MAX_ROWS:
-                raise TooLarge(
-                    f"{self.name} has more than {MAX_ROWS:,} rows: split it into several files."
-                )
+            values += len(record.values)
+            if count > MAX_ROWS or values > MAX_VALUES:
+                most = f"{MAX_ROWS:,} rows" if count > MAX_ROWS else f"{MAX_VALUES:,} filled cells"
+                raise TooLarge(f"{self.name} has more than {most}: split it into several files.")
             yield record
 
     def _json_records(self) -> Iterator[Record]:
-        for number, values, problem in json_records(_lines(self._data, self._codec, "\n")):
+        for number, values, problem in json_records(lines_of(self._data, self._codec, "\n")):
             kept = {k: v for k, v in values.items() if k not in REMARKS}
             if kept or problem:
                 given = {key: one for key, one in kept.items() if one is not None and one != ""}
@@ -108,13 +101,15 @@ class Table:
 
     def _csv_rows(self) -> Iterator[tuple[int, list[str]]]:
         """Rows that are not blank, with their numbers, the header first."""
-        lines = _lines(self._data, self._codec, "")
+        all_lines = lines_of(self._data, self._codec, "")
         for _ in range(self._skipped):
-            next(lines)
+            next(all_lines)
+        lines = RowLines(all_lines)
         reader = csv.reader(lines, delimiter=self.delimiter or ",", strict=True)
         number = self._skipped
         while True:
             number += 1
+            lines.begin_row()
             try:
                 cells = next(reader)
             except StopIteration:
@@ -134,23 +129,22 @@ def read_table(data: bytes, name: str, fallback: TextEncoding | None = None) -> 
 
     Raises:
         NotUtf8: if it is not UTF-8 and there is no fallback.
-        InvalidInput: if it is not text, is empty, has a column twice, or holds no JSON object.
+        InvalidInput: if it is not text, is empty, has a column twice or with an endless name, or
+            holds no JSON object.
         TooLarge: for more than `MAX_COLUMNS` columns.
     """
-    codec = _codec(data, name, fallback)
-    table = Table(name, [], _SHOWN[codec], None, [], data, codec)
+    codec = codec_of(data, name, fallback)
+    table = Table(name, [], SHOWN[codec], None, [], data, codec)
     if PurePosixPath(name).suffix.lower() in _JSON_SUFFIXES:
         return _with_columns(table, _json_columns(table))
-    start = next((line for line in _lines(data, codec, "") if line.strip()), "")
+    start = next((line for line in lines_of(data, codec, "") if line.strip()), "")
     if named := re.fullmatch(r'"?sep=([,;\t])"?\s*', start, re.IGNORECASE):
-        before = next(n for n, line in enumerate(_lines(data, codec, "")) if line.strip())
+        before = next(n for n, line in enumerate(lines_of(data, codec, "")) if line.strip())
         table = replace(table, delimiter=named[1], _skipped=before + 1)
     else:
-        table = replace(table, delimiter=_delimiter(data, codec))
+        table = replace(table, delimiter=delimiter_of(data, codec))
     _, header = next(table._csv_rows(), (0, []))
-    columns = [column for cell in header if (column := _name(cell))]
-    _check_unique(columns, name)
-    return _with_columns(table, columns)
+    return _with_columns(table, [column for cell in header if (column := _name(cell))])
 
 
 def _with_columns(table: Table, columns: list[str]) -> Table:
@@ -159,12 +153,13 @@ def _with_columns(table: Table, columns: list[str]) -> Table:
             f"{table.name} has {len(columns):,} columns, and {MAX_COLUMNS:,} are allowed: leave "
             "out those that say nothing about the products."
         )
-    declared = json_declarations(_lines(table._data, table._codec, "\n"), table.name)
+    _check_names(columns, table.name)
+    declared = json_declarations(lines_of(table._data, table._codec, "\n"), table.name)
     return replace(table, columns=columns, declared=declared if table.is_json else [])
 
 
 def _json_columns(table: Table) -> list[str]:
-    columns = json_columns(_lines(table._data, table._codec, "\n"), MAX_COLUMNS)
+    columns = json_columns(lines_of(table._data, table._codec, "\n"), MAX_COLUMNS)
     if columns is None:
         raise InvalidInput(
             f"{table.name} holds no JSON object: write one object a line, such as "
@@ -173,73 +168,19 @@ def _json_columns(table: Table) -> list[str]:
     return [column for column in columns if column not in REMARKS]
 
 
-def _codec(data: bytes, name: str, fallback: TextEncoding | None) -> str:
-    """The codec that reads every byte; checked in pieces, since a text is larger than its bytes."""
-    codec = next((codec for bom, codec in _BOMS.items() if data.startswith(bom)), "utf-8")
-    if not _decodes(data, codec):
-        if codec != "utf-8" or fallback is None:
-            raise _undecodable(data, codec, name)
-        codec = "cp1252"
-        if not _decodes(data, codec):
-            raise InvalidInput(
-                f"{name} is neither UTF-8 nor Windows-1252 text: save it as CSV in UTF-8."
-            )
-    if _holds_zeros(data, codec):
-        raise InvalidInput(f"{name} holds zero bytes, so it is no text: save it as CSV in UTF-8.")
-    if not any(line.strip() for line in _lines(data, codec, "")):
-        raise InvalidInput(f"{name} is empty: write a header and at least one row.")
-    return codec
-
-
-def _holds_zeros(data: bytes, codec: str) -> bool:
-    if codec != "utf-16":
-        return b"\0" in data
-    return any("\0" in line for line in _lines(data, codec, ""))
-
-
-def _decodes(data: bytes, codec: str) -> bool:
-    decoder = codecs.getincrementaldecoder(codec)()
-    try:
-        for start in range(0, len(data), _CHUNK):
-            decoder.decode(data[start : start + _CHUNK])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _undecodable(data: bytes, codec: str, name: str) -> NotUtf8:
-    try:
-        data.decode(codec)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        return NotUtf8(
-            f"{name} is not {_SHOWN[codec]} text: byte {data[error.start]:#04x} in line {line:,} "
-            "does not belong there: save it as CSV in UTF-8, or say that it is Windows-1252."
-        )
-    raise AssertionError  # it is only called for what does not decode
-
-
-def _lines(data: bytes, codec: str, newline: str) -> Iterator[str]:
-    yield from io.TextIOWrapper(io.BytesIO(data), codec, newline=newline)
-
-
-def _delimiter(data: bytes, codec: str) -> str:
-    """The one that is most frequent in the header, outside of quotes."""
-    head = io.TextIOWrapper(io.BytesIO(data), codec, newline="").read(_HEADER)
-    unquoted = re.sub(r'"(?:[^"]|"")*"', '""', head)
-    header = next((line for line in re.split(r"[\r\n]+", unquoted) if line.strip()), "")
-    return max(_DELIMITERS, key=header.count)
-
-
 def _name(cell: str) -> str:
     """A column's name; empty for one that is not data."""
     name = _plain(cell.strip())
     return "" if name in REMARKS else name
 
 
-def _check_unique(columns: list[str], name: str) -> None:
+def _check_names(columns: list[str], name: str) -> None:
     for column, count in Counter(columns).items():
+        if len(column) > MAX_KEY:
+            raise InvalidInput(
+                f"{name} has a column whose name has {len(column):,} characters "
+                f"({column[:40]!r}…), and {MAX_KEY} are allowed: shorten it."
+            )
         if count > 1:
             times = "twice" if count == 2 else f"{count} times"
             raise InvalidInput(f"{name} has the column '{column}' {times}: rename one of them.")

@@ -321,6 +321,67 @@ def test_too_many_rows_or_columns_are_refused(monkeypatch: pytest.MonkeyPatch) -
         parse(keys, "p.jsonl")
 
 
+def test_too_many_cells_are_refused_empty_ones_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest_tables, "MAX_VALUES", 5)
+    assert len(parse("sku,image,fit\nA,a.jpg,slim\nB,b.jpg,\n").rows) == 2
+    told = r"p\.\w+ has more than 5 filled cells: split it into several files\."
+    with pytest.raises(TooLarge, match=told):
+        parse("sku,image,fit\nA,a.jpg,slim\nB,b.jpg,wide\n")
+    lines = [json.dumps({"sku": sku, "image": "a.jpg", "fit": "slim"}) for sku in "AB"]
+    with pytest.raises(TooLarge, match=told):
+        parse("\n".join(lines), "p.jsonl")
+
+
+def test_a_column_with_an_endless_name_is_refused_with_all_its_rows() -> None:
+    """An import would keep the name with each of them."""
+    assert parse(f"sku,image,{'x' * 200}\nA,a.jpg,1\n").refused == []
+    with pytest.raises(InvalidInput) as told:
+        parse(f"sku,image,{'x' * 201}\nA,a.jpg,1\n")
+    assert told.value.sentence == (
+        f"p.csv has a column whose name has 201 characters ('{'x' * 40}'…), and 200 are allowed: "
+        "shorten it."
+    )
+
+
+def test_a_line_of_json_with_an_endless_key_is_left_out() -> None:
+    lines = [json.dumps({"sku": "A", "image": "a.jpg", "x" * size: 1}) for size in (200, 201)]
+    manifest = parse("\n".join(lines), "p.jsonl")
+    assert len(manifest.rows) == 1
+    assert refusals(manifest) == [
+        f"p.jsonl, row 2: its key '{'x' * 40}'… has 201 characters, and 200 are allowed: shorten "
+        "it."
+    ]
+    assert manifest.refused[0].cells == {}
+
+
+def test_columns_are_counted_before_they_are_compared() -> None:
+    with pytest.raises(TooLarge, match=r"p\.csv has 400,000 columns, and 1,000 are allowed"):
+        parse(f"sku,image,sku{',b' * 399_997}\n")
+
+
+@pytest.mark.parametrize(
+    "row", ["x" * 1_000_001, '"\n",' * 250_001, "a," * 2_000_000, f'"{" " * 1000}\n",' * 1100]
+)
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_csv_with_a_row_beyond_all_measure_is_refused(row: str, number: int) -> None:
+    """However many lines it has; its cells would all be in memory at once."""
+    before = "sku,image\nA,a.jpg\n" if number == 3 else ""
+    with pytest.raises(InvalidInput) as told:
+        parse(f"{before}{row}\nB,b.jpg\n")
+    assert told.value.sentence == (
+        f"p.csv cannot be read from row {number} on (it is longer than 1,000,000 characters): "
+        "check its quotes."
+    )
+
+
+def test_after_a_line_of_json_beyond_all_measure_lines_count_on() -> None:
+    long = json.dumps({"sku": "A", "image": "a.jpg", "text": "x" * 3_500_000})
+    short = '{"sku": "B", "image": "b.jpg"}'
+    manifest = parse(f"{long}\n{short}\nno\n{long}", "p.jsonl")
+    assert [(row.number, row.sku) for row in manifest.rows] == [(2, "B")]
+    assert [row.number for row in manifest.refused] == [1, 3, 4]
+
+
 def test_a_refused_row_says_its_cells_again_under_the_names_of_fields() -> None:
     text = "Artikelnummer;Bild;Foto 2;Preis;Farbe\nA;a.jpg;b.jpg;billig;rot\n"
     (bad,) = parse(text).refused
@@ -415,13 +476,14 @@ def test_cells_of_a_megabyte_are_read_in_time() -> None:
         {"sku": "I", "image": "i.jpg", "price": 1, "currency": f"{blanks}x"},
     ]
     manifest = parse("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), "p.jsonl")
-    assert [row.sku for row in manifest.rows] == ["C", "F", "G"]
+    assert [row.sku for row in manifest.rows] == ["C", "F"]
     assert manifest.rows[0].images == ("c.jpg",)
     expected = (
         "is not a number such as 19.90.",
         "column image names a picture outside",
         "is not at most 500 characters.",
         "is not one to 200 characters.",
+        "has 800,000 characters, and 200 are allowed",
         "is not at most 100 characters.",
         "is not three capital letters such as EUR.",
     )
