@@ -13,7 +13,7 @@ from rich.table import Table
 
 from backend.commands.terminal import AsJson, err, out, print_json, progress
 from backend.encoding.spec import DEMO
-from backend.figures import Evaluation, Row
+from backend.figures import Evaluation, Figure, Row
 
 GROUPS_SHOWN = 12
 """Categories or aspects that a terminal shows; a report and JSON have them all."""
@@ -154,7 +154,7 @@ def submit_command(run: Submit) -> Callable[..., None]:
             print_json({"files": [str(path) for path in files]})
         else:
             for path in files:
-                out.print(str(path), markup=False, highlight=False)
+                out.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
     return submit
 
@@ -178,28 +178,34 @@ def _show(found: Evaluation, *, as_json: bool) -> None:
         err.print(remark, style="yellow", markup=False, highlight=False)
     for table in tables(found):
         out.print(table)
+    left = len(_groups(found)) - GROUPS_SHOWN
+    if left > 0:
+        out.print(f"{left} more categories: see --json or --out", style="dim")
     out.print(found.rows[0].terms.sentence, markup=False, highlight=False)
 
 
 def tables(found: Evaluation) -> list[Table]:
-    """One table for each set of metrics; of many groups, the first."""
-    groups = list(dict.fromkeys(row.group for row in found.rows))
-    shown = [row for row in found.rows if row.group in groups[:GROUPS_SHOWN]]
-    columns = dict.fromkeys(tuple(row.figures) for row in shown)
-    made = []
-    for metrics in columns:
-        rows = [row for row in shown if tuple(row.figures) == metrics]
-        made.append(_table(metrics, sorted(rows, key=lambda row: groups.index(row.group))))
-    if len(groups) > GROUPS_SHOWN:
-        made[-1].caption = f"{len(groups) - GROUPS_SHOWN} more groups: see --json or --out"
-    return made
+    """One table for each of the first groups: a line a metric, a column a way of asking."""
+    return [
+        _table(group, [row for row in found.rows if row.group == group])
+        for group in _groups(found)[:GROUPS_SHOWN]
+    ]
 
 
-def _table(metrics: Sequence[str], rows: Sequence[Row]) -> Table:
-    table = Table("", "", "queries", *metrics, box=None)
+def _groups(found: Evaluation) -> list[str]:
+    return list(dict.fromkeys(row.group for row in found.rows))
+
+
+def _table(group: str, rows: Sequence[Row]) -> Table:
+    title = f"\n{group}, {rows[0].queries:,} queries"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None)
+    table.add_column("", min_width=17)
     for row in rows:
-        figures = [row.figures[name] for name in metrics]
-        cells = [f"{f.value:.2f}\n[dim]{f.low:.1f}-{f.high:.1f}[/dim]" for f in figures]
-        style = "bold" if row.asking == "composed" else ""
-        table.add_row(row.group, row.asking, f"{row.queries:,}", *cells, style=style)
+        table.add_column(row.asking, min_width=18, no_wrap=True)
+    for metric in rows[0].figures:
+        table.add_row(metric, *(_cell(row.figures[metric]) for row in rows))
     return table
+
+
+def _cell(figure: Figure) -> str:
+    return f"{figure.value:.2f} [dim]{figure.low:.1f}-{figure.high:.1f}[/dim]"

@@ -22,6 +22,8 @@ from workers.metrics.cases import Case
 
 SIDE = 128  # pixels of a picture in the page
 QUALITY = 72
+OPEN_GROUPS = 5
+"""With more categories than that, their tables are folded."""
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem;
@@ -29,6 +31,7 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem
 h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { margin-top: 2.5rem; font-size: 1.2rem; }
 .facts, .terms, small { color: #5b6675; } .remark { border-left: 4px solid #d9a400;
   background: #fff9e6; padding: .4rem .8rem; margin: .4rem 0; }
+summary { cursor: pointer; margin: .8rem 0; font-weight: 600; }
 table { border-collapse: collapse; margin: .6rem 0; } .wide { overflow-x: auto; }
 th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #e3e7ec; }
 th:first-child, td:first-child { text-align: left; } tr.composed td { font-weight: 600; }
@@ -81,21 +84,28 @@ def _subject(evaluation: Evaluation) -> str:
 
 
 def _tables(rows: Sequence[Row]) -> Iterator[str]:
-    """One table for each set of metrics, the ways of asking side by side in each group."""
-    groups = dict.fromkeys(row.group for row in rows)
-    columns = dict.fromkeys(tuple(row.figures) for row in rows)
-    for metrics in columns:
-        lines = [
-            _line(row)
-            for group in groups
-            for row in rows
-            if row.group == group and tuple(row.figures) == metrics
-        ]
-        names = "".join(f"<th>{escape(name)}</th>" for name in metrics)
-        head = f"<tr><th></th><th>queries</th>{names}</tr>"
-        yield f"<div class=wide><table>{head}{''.join(lines)}</table></div>"
-    if rows:
-        yield f'<p class="terms">{escape(rows[0].terms.sentence)}</p>'
+    """The row over everything with its controls, its terms, and then the categories."""
+    groups = list(dict.fromkeys(row.group for row in rows))
+    yield _table([row for row in rows if row.group in groups[:1]])
+    yield f'<p class="terms">{escape(rows[0].terms.sentence)}</p>'
+    if len(groups) > 1:
+        state = " open" if len(groups) <= OPEN_GROUPS else ""
+        tables = "".join(_category_tables(rows, groups[1:]))
+        yield f"<details{state}><summary>Categories ({len(groups) - 1})</summary>{tables}</details>"
+
+
+def _category_tables(rows: Sequence[Row], groups: Sequence[str]) -> Iterator[str]:
+    """One table for each set of metrics, the ways of asking beside each other in each group."""
+    ordered = [row for group in groups for row in rows if row.group == group]
+    for metrics in dict.fromkeys(tuple(row.figures) for row in ordered):
+        yield _table([row for row in ordered if tuple(row.figures) == metrics])
+
+
+def _table(rows: Sequence[Row]) -> str:
+    names = "".join(f"<th>{escape(name)}</th>" for name in rows[0].figures)
+    lines = "".join(map(_line, rows))
+    head = f"<tr><th></th><th>queries</th>{names}</tr>"
+    return f"<div class=wide><table>{head}{lines}</table></div>"
 
 
 def _line(row: Row) -> str:

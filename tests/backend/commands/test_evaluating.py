@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.cli import main
-from backend.commands.evaluating import GROUPS_SHOWN, tables
+from backend.commands.evaluating import GROUPS_SHOWN, _show, tables
 from backend.encoding.backbone import BackboneSpec, load_backbone
 from backend.figures import Evaluation, Figure, Row, Terms
 from tests.backend.composition.trained_models import write_model
@@ -20,7 +20,7 @@ from tests.workers.trainer import benchmark_data
 @pytest.fixture
 def akin(capsys, monkeypatch, tmp_path):
     """Runs the command; what it printed, what it remarked, and its exit code."""
-    monkeypatch.setenv("COLUMNS", "150")
+    monkeypatch.setenv("COLUMNS", "80")
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["akin", *map(str, arguments)])
@@ -55,8 +55,10 @@ def test_evaluate_prints_figures_with_controls_intervals_and_terms(akin, folder)
     assert code == 0
     for part in ("R@10", "mean", "dress", "shirt", "composed", "image only", "text only"):
         assert part in out
-    assert "Protocol default: gallery original, reference kept, captions first and second" in out
-    assert "120 of 120 images found, 60 of 60 queries" in " ".join(out.split())
+    told = " ".join(out.split())
+    assert "Protocol default: gallery original, reference kept, captions first and second" in told
+    assert "120 of 120 images found, 60 of 60 queries" in told
+    assert "…" not in out
     assert "Traceback" not in remarks
 
 
@@ -163,7 +165,7 @@ def test_a_damaged_ranking_is_told(akin, folder, tmp_path):
     assert "p.json is cut short, or no JSON" in told
 
 
-def test_of_many_groups_a_terminal_shows_the_first():
+def test_of_many_groups_a_terminal_shows_the_first(capsys):
     terms = Terms(
         protocol="default",
         gallery="paired",
@@ -179,6 +181,7 @@ def test_of_many_groups_a_terminal_shows_the_first():
         Row(asking="composed", group=f"class {n}", queries=1, figures=figures, terms=terms)
         for n in range(80)
     ]
-    (table,) = tables(Evaluation(benchmark="coco", split="val", model="m", rows=tuple(rows)))
-    assert table.row_count == GROUPS_SHOWN
-    assert table.caption == "68 more groups: see --json or --out"
+    found = Evaluation(benchmark="coco", split="val", model="m", rows=tuple(rows))
+    assert len(tables(found)) == GROUPS_SHOWN
+    _show(found, as_json=False)
+    assert "68 more categories: see --json or --out" in capsys.readouterr().out

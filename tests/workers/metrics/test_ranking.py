@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -163,3 +165,17 @@ def test_both_directions_are_one_table_read_by_rows_and_by_columns():
     items = np.array([5, 0, 2])
     columns = scorer.scores(slice(None))[:, items].T
     assert np.array_equal(scorer.asked_by(items).scores(slice(None)), columns)
+
+
+def test_memory_is_bounded_by_the_block_and_not_by_the_scores():
+    rng = np.random.default_rng(0)
+    queries, gallery = (rng.standard_normal((n, 8)).astype(np.float32) for n in (1_500, 4_000))
+    targets = rng.integers(0, 4_000, 1_500)
+    rank_counts(queries[:2], gallery, targets[:2])  # what is allocated once is not measured
+    tracemalloc.start()
+    try:
+        rank_counts(queries, gallery, targets, block=200_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_000_000  # all scores at once: 24,000,000

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.figures import Evaluation
+from backend.figures import Evaluation, Figure, Row, Terms
 from workers.datasets.regions import Region
 from workers.datasets.triplets import Triplet, triplet_split
 from workers.metrics import wardrobe
@@ -102,6 +102,43 @@ def test_figures_stand_with_their_intervals_and_terms(page):
     for part in ("R@1", "MRR", "77.78", "33.3 to 100.0", "Best queries", "Worst queries"):
         assert part in text
     assert "reference removed, captions as written; 4 of 4 images found" in text
+
+
+def rows(*groups):
+    terms = Terms(
+        protocol="default",
+        gallery="original",
+        reference="kept",
+        captions="as written",
+        images_found=9,
+        images_listed=9,
+        queries_asked=3,
+        queries_listed=4,
+    )
+    figures = {"R@1": Figure(value=12.5, low=10, high=15.04)}
+    return tuple(
+        Row(asking="composed", group=group, queries=3, figures=figures, terms=terms)
+        for group in groups
+    )
+
+
+@pytest.mark.parametrize(("count", "folded"), [(4, False), (5, True)])
+def test_many_categories_are_folded(count, folded):
+    told = rows("mean", *(f"class {n}" for n in range(count)))
+    page = report_page(Evaluation(benchmark="b", split="s", model="m", rows=told), [], [])
+    tags = Tags(page)
+    assert tags.open == []
+    assert f"Categories ({count})" in tags.texts
+    assert ("<details>" in page) == folded
+    assert page.count("10.0 to 15.0") == count + 1
+
+
+def test_an_incomplete_row_says_of_how_many_queries(page):
+    told = Evaluation(benchmark="b", split="s", model="m", rows=rows("all"))
+    tags = Tags(report_page(told, [], []))
+    assert "of 4" in tags.texts
+    assert "details" not in tags.tags
+    assert not any(text.startswith("of ") for text in Tags(page).texts)
 
 
 def test_a_damaged_picture_leaves_a_gap(page):
