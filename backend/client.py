@@ -170,11 +170,14 @@ class AkinClient:
         self, name: str, content: bytes | Path, request: PreviewRequest
     ) -> ManifestPreview:
         """What an import would make of a manifest; nothing is kept."""
-        fields = {"request": request.model_copy(update={"name": name}).model_dump_json()}
+        asked = request.model_copy(update={"name": name}).model_dump_json()
         with BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
-            answer = self._send(
-                "POST", "/v1/imports/preview", data=fields, files={"manifest": ("manifest", file)}
-            )
+            # A form's field ends at a megabyte, which the names of many pictures exceed.
+            files = {
+                "manifest": ("manifest", file),
+                "request": ("request.json", asked, "application/json"),
+            }
+            answer = self._send("POST", "/v1/imports/preview", files=files)
         return ManifestPreview.model_validate(answer)
 
     def preview_pictures(self, names: Sequence[str]) -> list[PicturePreview]:

@@ -40,6 +40,8 @@ def told(error: Exception) -> AkinError | None:
         return _of_file(error)
     if isinstance(error, UnicodeEncodeError):  # by half a character, which JSON can write
         return InvalidInput(NOT_STORABLE)
+    if isinstance(error, sqlite3.Error):  # of a planning's scratch, which is no database of ours
+        return _of_sqlite(error)
     if isinstance(error, exc.DBAPIError):
         return _of_sqlite(error.orig) or _of_postgres(error.orig)
     return Unavailable(BUSY) if isinstance(error, exc.TimeoutError) else None

@@ -5,8 +5,13 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from backend.catalogue.preview_schemas import ManifestPreview, PreviewRequest, ProductPreview
-from backend.catalogue.schemas import ManifestOptions
+from backend.catalogue.preview_schemas import (
+    ManifestPreview,
+    PreviewRequest,
+    ProductPreview,
+    named_pictures,
+)
+from backend.catalogue.schemas import ManifestOptions, OnConflict
 from backend.client import ApiError
 from ui import manifest_columns
 from ui.connection import client
@@ -18,7 +23,7 @@ _CARDS = 12
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", None: "JSON lines"}
 
 
-def draw(dropped: Dropped) -> ManifestOptions:
+def draw(dropped: Dropped, on_conflict: OnConflict) -> ManifestOptions:
     """The preview of the lists that were dropped; how the manager wants them read."""
     choice = manifest_columns.choice_for([file.file_id for file in dropped.lists])
     file = dropped.lists[0]
@@ -27,7 +32,7 @@ def draw(dropped: Dropped) -> ManifestOptions:
         shown = st.selectbox("List", list(names), format_func=names.__getitem__, key="manifest")
         file = next(one for one in dropped.lists if one.file_id == shown)
     try:
-        seen = _seen(file, dropped, choice)
+        seen = _seen(file, dropped, choice, on_conflict)
     except ApiError as error:
         _refused(error, choice)
     else:
@@ -35,10 +40,13 @@ def draw(dropped: Dropped) -> ManifestOptions:
     return choice.options()
 
 
-def _seen(file: UploadedFile, dropped: Dropped, choice: Choice) -> ManifestPreview:
+def _seen(
+    file: UploadedFile, dropped: Dropped, choice: Choice, on_conflict: OnConflict
+) -> ManifestPreview:
     """The server's preview, asked anew only where something changed."""
-    pictures = None if dropped.zips else list(dropped.pictures)
-    request = PreviewRequest(**choice.options().model_dump(), pictures=pictures)
+    pictures = None if dropped.zips else named_pictures(dropped.pictures)
+    options = choice.options().model_dump()
+    request = PreviewRequest(**options, pictures=pictures, on_conflict=on_conflict)
     key = (file.file_id, request.model_dump_json())
     known = st.session_state.get("manifest_seen")
     if known is None or known[0] != key:
@@ -89,13 +97,15 @@ def _draw(seen: ManifestPreview, dropped: Dropped, choice: Choice) -> None:
 
 
 def _counts(seen: ManifestPreview) -> None:
-    new = seen.good - seen.existing
+    counts = {
+        "New products": seen.good - seen.existing,
+        "In the catalogue already": seen.existing,
+        "Rows refused": seen.bad,
+    }
+    if seen.skipped:
+        counts["Left as they are"] = seen.skipped
     with st.container(horizontal=True, key="manifest_counts"):
-        for label, count in (
-            ("New products", new),
-            ("In the catalogue already", seen.existing),
-            ("Rows refused", seen.bad),
-        ):
+        for label, count in counts.items():
             st.metric(label, f"{count:,}", width="content")
     if seen.absent:
         st.warning(

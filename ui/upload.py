@@ -30,7 +30,9 @@ def draw() -> None:
     dropped = Dropped(_files())
     options = ManifestOptions()
     if dropped.lists:
-        options = manifest_preview.draw(dropped)
+        # Its box stands below the preview, which shows at once what it changes.
+        conflict = st.session_state.get("upload_conflict", "update")
+        options = manifest_preview.draw(dropped, conflict)
     elif dropped.pictures:
         _pictures(dropped)
     if dropped.zips:

@@ -7,11 +7,12 @@ became of each item. So a job that is resumed goes on with the items that are st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
@@ -24,7 +25,7 @@ from backend.catalogue.attributes import register_attributes
 from backend.catalogue.imports import files_of, release_staged
 from backend.catalogue.intake import Batch, Taken
 from backend.catalogue.lost_pictures import forget_problems
-from backend.catalogue.schemas import ImportCreate, ProductFields
+from backend.catalogue.schemas import FileClaim, ImportCreate, ProductFields
 from backend.catalogue.service import ensure_embedded
 from backend.database import after_commit
 from backend.errors import AkinError, Conflict, InvalidInput
@@ -33,7 +34,7 @@ from backend.stopwatch import Stopwatch
 from backend.telemetry import INGESTED_ITEMS
 from workers.app import task
 from workers.picture_intake import Intake, known_blobs, take_in
-from workers.planning import Item, ItemPlan, Plan, plan_import
+from workers.planning import ImportPlan, Item, ItemPlan
 from workers.prefetching import decode_threads
 from workers.run import Run
 from workers.staged_files import StagedFiles
@@ -41,7 +42,7 @@ from workers.staged_files import StagedFiles
 OUTCOMES = ("created", "updated", "unchanged", "skipped", "refused")
 BATCH_ITEMS = 64
 BATCH_BYTES = 128 * 1024 * 1024
-ROWS_AT_ONCE = 5_000
+ROWS_AT_ONCE = 500
 TELL_SECONDS = 0.5
 RACES = 3
 
@@ -76,37 +77,42 @@ def ingest(run: Run) -> dict[str, Any]:
 
 
 def _plan(run: Run, staged: StagedFiles) -> None:
-    """Write down every item, unless that is done already."""
+    """Write down every item, unless that is done already.
+
+    In pages as they are planned, in short transactions so that others can write; the total comes
+    last and says that all are there. A run that ends before is done again from the start.
+    """
     with run.read() as session:
         if session.get_one(Job, run.job_id).total is not None:
             return
-        files = files_of(session, run.job_id)
-    if not files:
-        raise Conflict("The files of this import are not kept any more: import them again.")
+        if next(files_of(session, run.job_id), None) is None:
+            raise Conflict("The files of this import are not kept any more: import them again.")
     with run.write() as session:
+        session.execute(delete(JobItem).where(JobItem.job_id == run.job_id))
         run.progress(session, stage="checking")
     request = ImportCreate.model_validate(run.parameters)
-    plan = plan_import(files, staged, request, Checking(run).note)
-    _write_down(run, plan)
-
-
-def _write_down(run: Run, plan: Plan) -> None:
-    """In short transactions, so that others can write; the total comes last and says it is done."""
-    with run.write() as session:
-        _type_attributes(session, plan)
-        # What a run that ended in the midst of this has left.
-        session.execute(delete(JobItem).where(JobItem.job_id == run.job_id))
-    failed = 0
-    for start in range(0, len(plan.items), ROWS_AT_ONCE):
-        some = enumerate(plan.items[start : start + ROWS_AT_ONCE], start)
-        rows = [_row(run.job_id, position, item) for position, item in some]
-        failed += sum(row["state"] == "failed" for row in rows)
+    plan = ImportPlan(_files(run), staged, request, Checking(run).note)
+    total = failed = 0
+    for items in _pages(plan.items(), ROWS_AT_ONCE):
+        rows = [_row(run.job_id, position, item) for position, item in enumerate(items, total)]
         run.checkpoint()
         with run.write() as session:
             session.execute(insert(JobItem), rows)
+        total += len(rows)
+        failed += sum(row["state"] == "failed" for row in rows)
     with run.write() as session:
-        total = len(plan.items)
+        _type_attributes(session, plan)
         run.progress(session, stage="importing", done=failed, failed=failed, total=total)
+
+
+def _files(run: Run) -> Iterator[FileClaim]:
+    with run.read() as session:
+        yield from files_of(session, run.job_id)
+
+
+def _pages(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    while page := list(islice(items, size)):
+        yield page
 
 
 class Checking:
@@ -126,7 +132,7 @@ class Checking:
             self._run.progress(session, checked=(done, total))
 
 
-def _type_attributes(session: Session, plan: Plan) -> None:
+def _type_attributes(session: Session, plan: ImportPlan) -> None:
     with suppress(InvalidInput):  # the rows that have it are refused with this sentence
         declare_attributes(session, plan.declared)
     for label, sample in plan.samples.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -66,7 +67,10 @@ class StagedFiles:
         """
         if source.member is None or source.archive is None:
             with self._blobs.open_staged(source.sha256) as file:
-                return file.read(max_bytes + 1)
+                size = file.seek(0, io.SEEK_END)
+                file.seek(0)
+                # Python makes room for as many bytes as it is asked for before it reads.
+                return file.read(min(size, max_bytes + 1))
         return self._open(source.sha256, source.archive).read(source.member, max_bytes)
 
     def _open(self, sha256: str, name: str) -> Archive:

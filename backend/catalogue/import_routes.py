@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated
 
 from anyio import CapacityLimiter, fail_after, from_thread, to_thread
-from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
 from pydantic import ValidationError
 
 from backend.accounts.actor import Actor, require
@@ -57,23 +57,24 @@ def open_import(
 @router.post("/preview", dependencies=[Manager], summary="Look at a manifest before importing it")
 async def preview(
     manifest: Annotated[UploadFile, File(description="The CSV or JSON-lines file.")],
-    request: Annotated[str, Form(description="A `PreviewRequest` as JSON.")] = "{}",
+    request: Annotated[
+        UploadFile | str,
+        File(
+            description="A `PreviewRequest` as JSON: a form field, or a file, which may be as long "
+            "as the names of many pictures are."
+        ),
+    ] = "{}",
     runtime: Runtime = Depends(get_runtime),
 ) -> ManifestPreview:
     """What its columns would be taken for, its first products and mistakes; nothing is kept."""
-    try:
-        asked = PreviewRequest.model_validate_json(request)
-    except ValidationError as error:
-        raise InvalidInput(
-            f"The preview's request does not fit: {error.errors()[0]['msg'].lower()}."
-        ) from error
-    name = check_name(asked.name or manifest.filename or "manifest.csv")
 
     def look_up(skus: Sequence[str]) -> Known:
         with runtime.database.read() as session:
             return known_to(session, skus)
 
     def look() -> ManifestPreview:
+        asked = _preview_request(request)
+        name = check_name(asked.name or manifest.filename or "manifest.csv")
         return preview_manifest(manifest.file.read(), name, asked, look_up)
 
     return await to_thread.run_sync(look, limiter=_previews)
@@ -139,6 +140,16 @@ def start_import(job_id: str, runtime: Runtime = Depends(get_runtime)) -> JobOut
     """Every file is sent: a worker takes it from here; watch the job."""
     with runtime.database.write() as session:
         return jobs.to_schema(imports.start(session, runtime.queue, job_id))
+
+
+def _preview_request(given: UploadFile | str) -> PreviewRequest:
+    try:
+        text = given if isinstance(given, str) else given.file.read()
+        return PreviewRequest.model_validate_json(text)
+    except ValidationError as error:
+        raise InvalidInput(
+            f"The preview's request does not fit: {error.errors()[0]['msg'].lower()}."
+        ) from error
 
 
 def _lost(runtime: Runtime, job_id: str, claims: FileClaims, wanted: Collection[str]) -> list[str]:

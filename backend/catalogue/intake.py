@@ -110,10 +110,7 @@ class Batch:
                 self._attach(product, picture)
             return Taken("created", product.id)
         if on_conflict == "error":
-            raise Conflict(
-                f"There is a product with the SKU '{sku}' already: import with --on-conflict "
-                "update or skip."
-            )
+            raise Conflict(there_already(sku))
         if on_conflict == "skip":
             return Taken("skipped", product.id)
         different = self._change(product, fields)
@@ -197,6 +194,14 @@ class Batch:
         statement = sqlite.insert(Blob) if on_sqlite else postgresql.insert(Blob)
         if rows:
             self._session.execute(statement.on_conflict_do_nothing(), rows)
+
+
+def there_already(sku: str) -> str:
+    """Why a row is refused where `on_conflict` is error."""
+    return (
+        f"There is a product with the SKU '{sku}' already: import with --on-conflict update or "
+        "skip."
+    )
 
 
 def _titled(sku: str, fields: ProductFields) -> ProductFields:

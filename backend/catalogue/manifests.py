@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from backend.catalogue.manifest_columns import Layout, lay_out, missing_sentence
 from backend.catalogue.manifest_rows import BadRow, Row, RowReader
@@ -29,6 +29,19 @@ class Manifest:
     """What an export says of its attributes, in their order."""
 
 
+class RowShelf(Protocol):
+    """Where the rows of one manifest are kept while it is read."""
+
+    def row(self, sku: str) -> Row | None:
+        """The row of a SKU, if there is one."""
+
+    def put(self, row: Row) -> None:
+        """Keep a row; instead of the one of its SKU, in whose place it then stands."""
+
+    def refuse(self, bad: BadRow) -> None:
+        """Keep a row that is left out."""
+
+
 def parse_manifest(
     data: bytes, name: str, options: ManifestOptions = ManifestOptions()
 ) -> Manifest:
@@ -41,25 +54,54 @@ def parse_manifest(
         InvalidInput: where nothing of it can be used: no text, no header, a required column absent.
         TooLarge: for more rows or columns than a manifest may have.
     """
+    table, layout = open_manifest(data, name, options)
+    return read_rows(table, layout, options)
+
+
+def open_manifest(data: bytes, name: str, options: ManifestOptions) -> tuple[Table, Layout]:
+    """The table in a manifest and what its columns are for; raises as `parse_manifest` does."""
     table = read_table(data, name, options.encoding)
     layout = lay_out(table, options)
     if layout.missing:
         raise InvalidInput(missing_sentence(table, layout))
-    return read_rows(table, layout, options)
+    return table, layout
 
 
 def read_rows(table: Table, layout: Layout, options: ManifestOptions) -> Manifest:
     """The rows of a table whose required columns are known; raises as `parse_manifest` does."""
+    shelf = _Lists()
+    read_onto(shelf, table, layout, options)
+    return Manifest(list(shelf.rows.values()), shelf.refused, table.declared)
+
+
+def read_onto(shelf: RowShelf, table: Table, layout: Layout, options: ManifestOptions) -> None:
+    """Read the rows of a table onto a shelf, one at a time. It raises as `parse_manifest` does, and
+    then what the shelf has got so far counts for nothing."""
     reader = RowReader(table, layout, options)
-    rows: dict[str, Row] = {}
-    refused: list[BadRow] = []
     for record in table.records():
         try:
             row = reader.row(record)
-            rows[row.sku] = _merged(rows[row.sku], row, table.name) if row.sku in rows else row
+            first = shelf.row(row.sku)
+            shelf.put(row if first is None else _merged(first, row, table.name))
         except InvalidInput as error:
-            refused.append(reader.bad_row(record, error.sentence))
-    return Manifest(list(rows.values()), refused, table.declared)
+            shelf.refuse(reader.bad_row(record, error.sentence))
+
+
+class _Lists:
+    """A shelf in memory."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.refused: list[BadRow] = []
+
+    def row(self, sku: str) -> Row | None:
+        return self.rows.get(sku)
+
+    def put(self, row: Row) -> None:
+        self.rows[row.sku] = row
+
+    def refuse(self, bad: BadRow) -> None:
+        self.refused.append(bad)
 
 
 def _merged(first: Row, second: Row, name: str) -> Row:

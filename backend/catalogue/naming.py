@@ -86,7 +86,9 @@ def title_of(sku: str, category: str | None) -> str:
 
 def kind_of(name: str) -> FileKind:
     """What to do with a file, judged by its name."""
-    suffix = PurePosixPath(name).suffix.lower()
+    # By hand: pathlib puts every part of a path into a table of Python's that never shrinks.
+    stem, _, ending = name.rstrip("/").rpartition("/")[2].rpartition(".")
+    suffix = f".{ending.lower()}" if stem else ""
     if suffix in PICTURE_SUFFIXES:
         return "picture"
     if suffix in MANIFEST_SUFFIXES:

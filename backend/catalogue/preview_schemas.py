@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
@@ -10,8 +11,11 @@ from backend.catalogue.schemas import (
     AttributeKind,
     ManifestField,
     ManifestOptions,
+    OnConflict,
     ProductFields,
 )
+
+MAX_PICTURES = 1_000_000
 
 ColumnUse = ManifestField | Literal["attribute", "ignored"]
 
@@ -23,8 +27,16 @@ class PreviewRequest(ManifestOptions):
         None, max_length=1000, description="Its path in the import; else its file name."
     )
     pictures: list[Annotated[str, StringConstraints(max_length=1000)]] | None = Field(
-        None, max_length=100_000, description="The names of the pictures that come along, if known."
+        None,
+        max_length=MAX_PICTURES,
+        description="The names of the pictures that come along, if known.",
     )
+    on_conflict: OnConflict = Field("update", description="As the import will be told.")
+
+
+def named_pictures(names: Collection[str]) -> list[str] | None:
+    """What a request says of the pictures that come along: nothing where they are too many."""
+    return list(names) if len(names) <= MAX_PICTURES else None
 
 
 class ColumnPreview(BaseModel):
@@ -68,6 +80,7 @@ class ManifestPreview(BaseModel):
     good: int = Field(0, description="Products that would be made or changed.")
     bad: int = Field(0, description="Rows that would be refused.")
     existing: int = Field(0, description="Of the good ones, those the catalogue has already.")
+    skipped: int = Field(0, description="Products that would be left as they are.")
     absent: int = Field(0, description="Rows that name pictures that did not come along.")
     missing: list[ManifestField] = Field(description="Required fields that no column gives.")
     refusal: str | None = Field(None, description="Why nothing of it can be read, if so.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import select
@@ -12,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue.attribute_kinds import samples_of
 from backend.catalogue.attributes import convert, kind_of, slugify
+from backend.catalogue.intake import there_already
 from backend.catalogue.manifest_columns import Layout, lay_out, missing_sentence
 from backend.catalogue.manifest_rows import Row
 from backend.catalogue.manifest_tables import Table, read_table
@@ -72,7 +75,7 @@ def preview_manifest(
     manifest = read_rows(table, layout, request)
     known = look_up([row.sku for row in manifest.rows])
     kinds = _kinds(known, layout, manifest)
-    return _filled(shown, manifest, kinds, known.skus, request.pictures)
+    return _filled(shown, manifest, kinds, known.skus, request)
 
 
 def preview_pictures(names: Iterable[str]) -> list[PicturePreview]:
@@ -148,7 +151,7 @@ def _columns(table: Table, layout: Layout) -> tuple[int, list[ColumnPreview]]:
 
 def _kinds(known: Known, layout: Layout, manifest: Manifest) -> _Kinds:
     declared = {one.slug: one.kind for one in manifest.declared}
-    samples = samples_of([manifest])
+    samples = samples_of(manifest)
     kinds: dict[str, AttributeKind] = {}
     problems: dict[str, str] = {}
     columns: dict[str, str] = {}
@@ -177,37 +180,41 @@ def _filled(
     manifest: Manifest,
     kinds: _Kinds,
     existing: Collection[str],
-    pictures: Collection[str] | None,
+    request: PreviewRequest,
 ) -> ManifestPreview:
-    """The preview with its products and problems."""
-    stock = None if pictures is None else set(map(composed, pictures))
+    """The preview with its products and problems, as the import would take each row."""
+    stock = None if request.pictures is None else set(map(composed, request.pictures))
     good: list[Row] = []
-    absent = 0
-    problems = [
-        RowProblem(row=bad.number, sku=bad.sku, sentence=bad.sentence) for bad in manifest.refused
-    ]
+    absent = skipped = 0
+    problems = [(bad.number, bad.sku, bad.sentence) for bad in manifest.refused]
     for row in manifest.rows:
+        exists = row.sku in existing
         missing = _absent(row, stock)
-        absent += missing is not None
-        sentence = kinds.problem_of(row)
         if missing is not None:
-            sentence = f"{shown.name}, row {row.number}: the picture {missing} did not come along."
-        if sentence:
-            problems.append(RowProblem(row=row.number, sku=row.sku, sentence=sentence))
+            absent += 1
+            told = f"{shown.name}, row {row.number}: the picture {missing} did not come along."
+            problems.append((row.number, row.sku, told))
+        elif exists and request.on_conflict == "skip":
+            skipped += 1
+        elif exists and request.on_conflict == "error":
+            problems.append((row.number, row.sku, there_already(row.sku)))
+        elif sentence := kinds.problem_of(row):
+            problems.append((row.number, row.sku, sentence))
         else:
             good.append(row)
     for column in shown.columns:
         column.kind = kinds.by_column.get(column.name)
         column.problem = kinds.problems.get(column.name)
-    first = [_product(row, row.sku in existing) for row in good[:PRODUCTS]]
+    first = nsmallest(PROBLEMS, problems, key=itemgetter(0))
     return shown.model_copy(
         update={
             "good": len(good),
             "bad": len(problems),
             "existing": sum(row.sku in existing for row in good),
+            "skipped": skipped,
             "absent": absent,
-            "products": first,
-            "problems": sorted(problems, key=lambda problem: problem.row)[:PROBLEMS],
+            "products": [_product(row, row.sku in existing) for row in good[:PRODUCTS]],
+            "problems": [RowProblem(row=n, sku=sku, sentence=told) for n, sku, told in first],
         }
     )
 

@@ -11,27 +11,36 @@ from rich.markup import escape
 from rich.table import Table
 
 from backend.catalogue.naming import kind_of
-from backend.catalogue.preview_schemas import ManifestPreview, PicturePreview, PreviewRequest
-from backend.catalogue.schemas import JsonObject, ManifestOptions
+from backend.catalogue.preview_schemas import (
+    ManifestPreview,
+    PicturePreview,
+    PreviewRequest,
+    named_pictures,
+)
+from backend.catalogue.schemas import ImportCreate, JsonObject, ManifestOptions
 from backend.catalogue.sources import Source
 from backend.client import AkinClient
 from backend.commands.terminal import err, out, print_json
 
 PICTURES = 20
+_NAMED = 3
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _CHOSEN_BY = {"name": "its name", "content": "its content", "you": "you", None: ""}
 
 
 def preview(
-    client: AkinClient, sources: Sequence[Source], options: ManifestOptions, *, as_json: bool
+    client: AkinClient, sources: Sequence[Source], request: ImportCreate, *, as_json: bool
 ) -> None:
     """Show each manifest, or where there is none, what the pictures' names say.
+
+    A zip is opened by the server only, once it has been sent.
 
     Raises:
         Exit: with 1, where a manifest cannot be read as it is.
     """
     manifests = [source for source in sources if kind_of(source.name) == "manifest"]
-    seen = [_seen(client, source, sources, options) for source in manifests]
+    zips = [source.name for source in sources if kind_of(source.name) == "zip"]
+    seen = [_seen(client, source, sources, request) for source in manifests]
     names = [source.name for source in sources if kind_of(source.name) == "picture"]
     pictures = [] if manifests else client.preview_pictures(names[:PICTURES])
     if as_json:
@@ -41,6 +50,8 @@ def preview(
             _show(one)
         if pictures:
             _show_pictures(pictures, len(names))
+    if zips:
+        err.print(_unopened(zips), markup=False, highlight=False, soft_wrap=True)
     if any(one.refusal for one in seen):
         raise typer.Exit(1)
 
@@ -49,14 +60,24 @@ def _plain(models: Iterable[BaseModel]) -> list[JsonObject]:
     return [model.model_dump(mode="json") for model in models]
 
 
+def _unopened(zips: Sequence[str]) -> str:
+    shown = ", ".join(zips[:_NAMED])
+    more = f" and {len(zips) - _NAMED:,} more" if len(zips) > _NAMED else ""
+    return (
+        f"What is in {shown}{more} is looked into only when it is imported: unpack it to preview "
+        "the folder."
+    )
+
+
 def _seen(
-    client: AkinClient, manifest: Source, sources: Sequence[Source], options: ManifestOptions
+    client: AkinClient, manifest: Source, sources: Sequence[Source], request: ImportCreate
 ) -> ManifestPreview:
     known = [source.name for source in sources if kind_of(source.name) == "picture"]
     zipped = any(kind_of(source.name) == "zip" for source in sources)
-    given = options.model_dump(include=set(ManifestOptions.model_fields))
-    request = PreviewRequest(**given, pictures=None if zipped else known)
-    return client.preview_manifest(manifest.name, manifest.path, request)
+    given = request.model_dump(include={*ManifestOptions.model_fields, "on_conflict"})
+    pictures = None if zipped else named_pictures(known)
+    asked = PreviewRequest(**given, pictures=pictures)
+    return client.preview_manifest(manifest.name, manifest.path, asked)
 
 
 def _show(seen: ManifestPreview) -> None:
@@ -74,7 +95,7 @@ def _show(seen: ManifestPreview) -> None:
         return
     out.print(
         f"{seen.good:,} good ({seen.existing:,} of them in the catalogue already), "
-        f"{seen.bad:,} refused."
+        f"{f'{seen.skipped:,} left as they are, ' if seen.skipped else ''}{seen.bad:,} refused."
     )
     if seen.products:
         out.print(_products(seen))

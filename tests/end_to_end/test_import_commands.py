@@ -63,6 +63,20 @@ def test_pictures_alone_are_previewed_by_their_names(server, folder):
     assert [(one["sku"], one["title"]) for one in seen["pictures"]] == [("c", "C")]
 
 
+def test_a_zip_is_not_previewed_and_that_is_said(server, folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(folder / "c.png", "c.png")
+    seen = server.run("ingest", "--preview", str(tmp_path / "x.zip"))
+    assert (seen.returncode, seen.stdout) == (0, "")
+    assert seen.stderr == (
+        "What is in x.zip is looked into only when it is imported: unpack it to preview the "
+        "folder.\n"
+    )
+    seen = server.run("ingest", "--preview", str(tmp_path / "x.zip"), "--json")
+    assert json.loads(seen.stdout) == {"manifests": [], "pictures": []}
+    assert "looked into only when it is imported" in seen.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

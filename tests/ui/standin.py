@@ -169,9 +169,9 @@ def _add_imports(app: FastAPI, shop: Shop) -> None:
         return add_job(shop, "ingest", "collecting", parameters=request.model_dump())
 
     @app.post("/v1/imports/preview")
-    def preview(manifest: UploadFile, request: Annotated[str, Form()]) -> ManifestPreview:
+    def preview(manifest: UploadFile, request: UploadFile) -> ManifestPreview:
         shop.previews += 1
-        asked = PreviewRequest.model_validate_json(request)
+        asked = PreviewRequest.model_validate_json(request.file.read())
         known = Known({}, {product.sku for product in shop.products.values()})
         return preview_manifest(manifest.file.read(), asked.name or "", asked, lambda _: known)
 

@@ -240,6 +240,26 @@ def test_pictures_alone_show_what_their_names_say(visit: Visit) -> None:
     assert "And 2 more pictures." in [caption.value for caption in page.caption]
 
 
+def test_what_is_there_already_is_shown_as_the_import_will_take_it(
+    visit: Visit, shop: Shop
+) -> None:
+    sku = next(iter(shop.products.values())).sku
+    page = with_list(visit, f"sku,image\n{sku},a.png\nNEW,b.png\n", ("z.zip", b"PK", ""))
+    assert counts(page) == {
+        "New products": "1",
+        "In the catalogue already": "1",
+        "Rows refused": "0",
+    }
+    page.selectbox(key="upload_conflict").set_value("skip").run()
+    assert (counts(page)["Left as they are"], counts(page)["In the catalogue already"]) == (
+        "1",
+        "0",
+    )
+    page.selectbox(key="upload_conflict").set_value("error").run()
+    assert counts(page)["Rows refused"] == "1"
+    assert "There is a product with the SKU" in page.dataframe[0].value["why"][0]
+
+
 def test_a_hostile_list_runs_nothing(visit: Visit) -> None:
     attack = "<script>hit()</script>"
     page = with_list(visit, f"sku,image,title,{attack}\n{attack},a.png,{attack},{attack}\n")

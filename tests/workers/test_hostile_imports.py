@@ -26,7 +26,7 @@ from tests.workers.workshop import (
     report,
     zipped,
 )
-from workers.planning import plan_import
+from workers.planning import ImportPlan
 from workers.staged_files import StagedFiles
 
 NO_ZIP = "is not a zip that can be read, or is cut short: make it again."
@@ -140,8 +140,8 @@ def test_names_that_look_the_same_are_one_sku(runtime: Runtime) -> None:
 def test_planning_never_fails_for_a_file_that_is_not_staged(runtime: Runtime, name: str) -> None:
     claim = FileClaim(name=name, sha256="0" * 64, size=1)
     with StagedFiles(runtime.blobs) as staged:
-        plan = plan_import([claim], staged, ImportCreate())
-    for item in plan.items:
+        items = list(ImportPlan([claim], staged, ImportCreate()).items())
+    for item in items:
         assert item.refusal is None or "is gone: send it again" in item.refusal
 
 
@@ -155,7 +155,7 @@ def test_every_cut_of_a_zip_is_planned_or_told(runtime: Runtime) -> None:
         runtime.blobs.stage(sha256, [data], 10**6)
         claim = FileClaim(name="z.zip", sha256=sha256, size=len(data))
         with StagedFiles(runtime.blobs) as staged:
-            (item,) = plan_import([claim], staged, ImportCreate()).items
+            (item,) = ImportPlan([claim], staged, ImportCreate()).items()
         assert item.refusal == f"z.zip {NO_ZIP}"
 
 

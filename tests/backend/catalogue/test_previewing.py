@@ -15,9 +15,10 @@ from backend import problems
 from backend.accounts.actor import Actor, current_actor
 from backend.catalogue import previewing
 from backend.catalogue.import_routes import router
-from backend.catalogue.preview_schemas import PreviewRequest
+from backend.catalogue.preview_schemas import MAX_PICTURES, PreviewRequest, named_pictures
 from backend.catalogue.previewing import known_to, preview_manifest
 from backend.catalogue.tables import Attribute
+from backend.client import AkinClient
 from backend.database import Database
 from backend.jobs.tables import Job
 from backend.runtime import Runtime
@@ -123,6 +124,41 @@ def test_rows_whose_pictures_did_not_come_along_are_told(client: TestClient) -> 
     assert look(client, MANIFEST)["absent"] == 0
 
 
+@pytest.mark.parametrize(
+    ("on_conflict", "counts"),
+    [("update", (2, 1, 0, 1)), ("skip", (1, 0, 1, 1)), ("error", (1, 0, 0, 2))],
+)
+def test_rows_of_products_there_already_fare_as_the_import_is_told(
+    client: TestClient, runtime: Runtime, on_conflict: str, counts: tuple[int, ...]
+) -> None:
+    with runtime.database.write() as session:
+        product(session, "A2")
+    found = look(client, MANIFEST, on_conflict=on_conflict)
+    assert tuple(found[name] for name in ("good", "existing", "skipped", "bad")) == counts
+    assert [one["sku"] for one in found["products"]] == ["A1", "A2"][: found["good"]]
+    told = {problem["sku"]: problem["sentence"] for problem in found["problems"]}
+    assert told.get("A2") == (
+        "There is a product with the SKU 'A2' already: import with --on-conflict update or skip."
+        if on_conflict == "error"
+        else None
+    )
+
+
+def test_a_hundred_thousand_pictures_may_come_along(app: FastAPI) -> None:
+    names = [f"a folder of pictures/{number:06}.jpg" for number in range(100_001)]
+    request = PreviewRequest(pictures=named_pictures(names))
+    text = f"sku,image\nA,{names[-1]}\nB,gone.jpg\n"
+    app_client = TestClient(app)
+    with AkinClient("http://testserver", http=app_client) as client:  # type: ignore[arg-type]
+        found = client.preview_manifest("p.csv", text.encode(), request)
+    assert (found.good, found.absent) == (1, 1)
+
+
+def test_of_more_pictures_than_a_request_holds_none_is_named() -> None:
+    assert named_pictures([str(n) for n in range(3)]) == ["0", "1", "2"]
+    assert named_pictures(range(MAX_PICTURES + 1)) is None  # type: ignore[arg-type]
+
+
 def test_addresses_that_are_none_are_pictures_that_did_not_come_along(client: TestClient) -> None:
     text = "sku,image\nA,http://[x\nB,http://℀.com/b.jpg\nC,c.jpg\n"
     found = look(client, text, pictures=["c.jpg"])
@@ -201,6 +237,7 @@ def test_a_file_in_another_encoding_has_a_code_of_its_own(client: TestClient) ->
         ("{", "The preview's request does not fit"),
         ('{"columns": {"colour": "x"}}', "The preview's request does not fit"),
         ('{"name": "../p.csv"}', "is not a relative path inside the import"),
+        ('{"on_conflict": "ask"}', "The preview's request does not fit"),
         ('{"columns": {"sku": "x"}}', "has no column 'x', which was chosen for sku"),
     ],
 )
