@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -17,6 +17,10 @@ from backend.encoding.decoding import DecodeLimits
 from backend.errors import AkinError, Unavailable
 from backend.runtime import Runtime
 from workers.staged_files import FileSource, StagedFiles
+
+SLICE_BYTES = 128 * 1024 * 1024
+SLICE_PICTURES = 64
+_PARAMETERS = 30_000  # in one statement; PostgreSQL takes 65,535, SQLite half of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +58,72 @@ class _Read:
 
 def take_in(
     runtime: Runtime,
-    sources: Sequence[FileSource],
+    sources: Iterable[FileSource],
     staged: StagedFiles,
     pool: Executor,
     *,
+    checkpoint: Callable[[], None] | None = None,
     again: bool = False,
 ) -> Intake:
     """See that the bytes of every source are a picture in the blob store, or learn why not.
 
     Bytes that are known as a blob are neither read nor decoded, unless `again`.
+
+    checkpoint: called between slices of the sources, whose bytes are in memory one after the other.
     """
+    taken = Intake({}, {}, frozenset())
+    # By zip, so that each is opened once a batch: rows may name pictures of two of them in turn.
+    in_order = sorted(sources, key=lambda source: source.archive or "")
+    for number, some in enumerate(_slices(in_order)):
+        if number and checkpoint is not None:
+            checkpoint()
+        one = _take_in(runtime, some, staged, pool, again=again)
+        taken = Intake(
+            taken.pictures | one.pictures, taken.refused | one.refused, taken.fresh | one.fresh
+        )
+    return taken
+
+
+def known_blobs(
+    session: Session, sha256s: Collection[str], *, hold: bool = False
+) -> dict[str, ImageFacts]:
+    """The facts of those hashes that are stored blobs; with `hold` none goes before the commit."""
+    in_order = sorted(sha256s)
+    known: dict[str, ImageFacts] = {}
+    for start in range(0, len(in_order), _PARAMETERS):
+        some = in_order[start : start + _PARAMETERS]
+        query = select(Blob).where(Blob.sha256.in_(some))
+        if hold:
+            query = query.order_by(Blob.sha256).with_for_update(read=True)
+        for blob in session.scalars(query):
+            known[blob.sha256] = ImageFacts(blob.size, blob.format, blob.width, blob.height)
+    return known
+
+
+def _slices(sources: Sequence[FileSource]) -> Iterator[list[FileSource]]:
+    some: list[FileSource] = []
+    size = 0
+    for source in sources:
+        if some and (size + source.size > SLICE_BYTES or len(some) == SLICE_PICTURES):
+            yield some
+            some, size = [], 0
+        some.append(source)
+        size += source.size
+    if some:
+        yield some
+
+
+def _take_in(
+    runtime: Runtime,
+    sources: Iterable[FileSource],
+    staged: StagedFiles,
+    pool: Executor,
+    *,
+    again: bool,
+) -> Intake:
     refused: dict[str, AkinError] = {}
     read: dict[str, _Read] = {}
-    # By zip, so that each is opened once a batch: rows may name pictures of two of them in turn.
-    for source in sorted(sources, key=lambda source: source.archive or ""):
+    for source in sources:
         try:
             read[source.name] = _read(source, staged, runtime.limits)
         except AkinError as error:
@@ -82,19 +138,6 @@ def take_in(
             refused[name] = made
     fresh = frozenset(pictures[name].sha256 for name in new if name in pictures)
     return Intake(pictures, refused, fresh)
-
-
-def known_blobs(
-    session: Session, sha256s: Collection[str], *, hold: bool = False
-) -> dict[str, ImageFacts]:
-    """The facts of those hashes that are stored blobs; with `hold` none goes before the commit."""
-    query = select(Blob).where(Blob.sha256.in_(sha256s))
-    if hold:
-        query = query.order_by(Blob.sha256).with_for_update(read=True)
-    return {
-        blob.sha256: ImageFacts(blob.size, blob.format, blob.width, blob.height)
-        for blob in session.scalars(query)
-    }
 
 
 def _known(runtime: Runtime, read: Mapping[str, _Read]) -> dict[str, StoredPicture]:
