@@ -61,7 +61,7 @@ class Updates(Generic[Batch]):
 
     def make(self, step: int, batches: Sequence[Sequence[Batch]]) -> float:
         """Moves the weights, unless the loss, which is returned, is not finite."""
-        _seed(self.options.seed, step, self.team.rank)
+        _seed(self.options.seed, step, self.team)
         self.optimiser.zero_grad(set_to_none=True)
         losses = [self._backward(chunks, i == len(batches) - 1) for i, chunks in enumerate(batches)]
         loss = float(self.team.mean(torch.stack(losses).mean()).item())
@@ -132,7 +132,11 @@ class Updates(Generic[Batch]):
         scaler.update()
 
 
-def _seed(seed: int, step: int, rank: int) -> None:
-    """What is drawn in an update, such as dropout, is a function of these three alone."""
-    drawn = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)
-    torch.manual_seed(int(drawn[0] >> np.uint64(1)))
+def _seed(seed: int, step: int, team: Team) -> None:
+    """What is drawn in an update, such as dropout, is a function of seed, step and rank alone."""
+    words = np.random.SeedSequence([seed, step, team.rank]).generate_state(1, np.uint64)
+    drawn = int(words[0] >> np.uint64(1))
+    # Not torch.manual_seed, which formats a stack trace for each GPU library it does not find.
+    torch.default_generator.manual_seed(drawn)
+    if team.device.type == "cuda":
+        torch.cuda.manual_seed(drawn)
