@@ -1,0 +1,1 @@
+"""New triplets from unlabelled pictures: distinct ones, paired by rank, told by templates."""
