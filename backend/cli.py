@@ -21,6 +21,7 @@ from backend.commands import (
     importing,
     jobs,
     maintenance,
+    positives,
     searching,
     sending,
     serving,
@@ -31,6 +32,7 @@ from backend.jobs.schemas import ReconcileRequest
 from workers.datasets.check import check_dataset
 from workers.datasets.wardrobe.dataset import Stage, Summary, write_dataset
 from workers.evaluating import evaluate_here, score_here, submit_here
+from workers.recipes.positives.running import accept_here, describe_options, make_here
 
 if TYPE_CHECKING:
     from backend.runtime import Runtime
@@ -115,6 +117,8 @@ app.command()(evaluating.submit_command(submit_here))
 app.command()(maintenance.doctor_command(reconcile_here))
 app.command()(maintenance.reset)
 datasets.command("check")(checking.check_command(check_dataset))
+datasets.command("spn-positives")(positives.spn_positives_command(make_here, describe_options))
+datasets.command("accept")(positives.accept_command(accept_here))
 app.add_typer(datasets, name="dataset")
 
 
