@@ -13,6 +13,7 @@ from workers.datasets.wardrobe.attributes import CATEGORIES
 from workers.datasets.wardrobe.drawing import draw
 from workers.datasets.wardrobe.families import families, triplets
 from workers.datasets.wardrobe.garments import Role
+from workers.datasets.wardrobe.templates import DESCRIBE
 from workers.datasets.wardrobe.words import PLURAL
 from workers.metrics.ranking import recall_at
 from workers.trainer.pictures import DRAWN_AT, load_photos
@@ -20,6 +21,8 @@ from workers.trainer.pictures import DRAWN_AT, load_photos
 Features = NDArray[np.float32]
 KS = (1, 5, 10, 50)
 BATCH = 128
+PHOTO_FRAME = DESCRIBE["heldout"][0]
+"""What the photos are asked with: training has photos by other frames (`batches.PHOTO`)."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,14 @@ def composed_recall(backbone: Backbone, asked: Questions) -> dict[str, dict[int,
 
 
 def photo_accuracy(backbone: Backbone, folder: Path) -> float | None:
-    """Zero-shot top-1 in percent over the categories of `folder`/<category>/*.jpg; None without."""
+    """Zero-shot top-1 in percent over the categories of `folder`/<category>/*.jpg; None without.
+
+    The categories are asked for in a frame that no caption of the training has.
+    """
     if not any(folder.glob("*/*.jpg")):
         return None
     photos = load_photos(folder, backbone.preprocessing)
-    names = unit(backbone.encode_texts([f"a photo of {_a(name)}" for name in CATEGORIES]))
+    names = unit(backbone.encode_texts([PHOTO_FRAME.format(x=_a(name)) for name in CATEGORIES]))
     scores = unit(encode_in_batches(backbone, photos.pixels)) @ names.T
     right = np.array([CATEGORIES.index(category) for category in photos.categories])
     return 100.0 * float((scores.argmax(axis=1) == right).mean())

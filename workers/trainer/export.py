@@ -20,6 +20,7 @@ from backend.encoding.towers import Model
 from workers.datasets.wardrobe.drawing import draw
 from workers.datasets.wardrobe.families import families, triplets
 from workers.trainer.evaluation import (
+    PHOTO_FRAME,
     composed_recall,
     encode_in_batches,
     photo_accuracy,
@@ -139,6 +140,7 @@ def _figures(backbone: Backbone, photos: Path | None, held_out: int) -> dict[str
             **{n: {f"R@{k}": round(v, 1) for k, v in r.items()} for n, r in recall.items()},
         },
         "photos_zero_shot_top1": None if accuracy is None else round(accuracy, 1),
+        "photos_prompt": None if accuracy is None else PHOTO_FRAME,
     }
 
 
