@@ -16,6 +16,7 @@ FINE = 2  # drawn so much larger and then reduced: Pillow's lines are jagged
 WIDTH, PANEL, LEGEND = FINE * 960, FINE * 300, FINE * 190
 LEFT, TOP, BOTTOM = FINE * 64, FINE * 34, FINE * 30
 INK, GRID, PALE, PAPER = "#333333", "#e4e4e4", "#b9d3ea", "white"
+SMALLEST = 1e-12  # a span below is none
 MARKED, SMOOTHED = 60, 100
 """Points of a curve that still get a dot each; and from which on a smooth curve lies over it."""
 
@@ -125,8 +126,8 @@ def _short(name: str) -> str:
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers, evenly spaced, from at or below `low` to at or above `high`."""
-    span = high - low or abs(high) or 1.0
-    raw = span / about
+    span = high - low or abs(high)
+    raw = (span if span > SMALLEST else 1.0) / about
     power = 10.0 ** math.floor(math.log10(raw))
     width = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw)
     first, last = math.floor(low / width), math.ceil(high / width)

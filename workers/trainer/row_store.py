@@ -118,6 +118,8 @@ class RowWriter:
         """Adds (n, width) rows under n keys that are not there yet."""
         if rows.shape != (len(keys), self._width):
             raise ValueError(f"{len(keys)} keys of {self._width} do not fit rows {rows.shape}")
+        if not keys:
+            return  # an empty view has no bytes to cast
         _write_all(self._rows, np.ascontiguousarray(rows, self._dtype).data.cast("B"))
         self._pending += keys
         if clock.monotonic() - self._committed > COMMIT_SECONDS:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -123,6 +123,7 @@ def test_a_long_curve_is_smoothed_and_a_short_one_shown_as_it_is():
     span=st.one_of(st.just(0.0), st.floats(1e-3, 1e6)),
 )
 @settings(max_examples=200, deadline=None)
+@example(low=5e-324, span=0.0)
 def test_ticks_are_round_even_and_enclose_what_is_drawn(low, span):
     found = ticks(low, low + span)
     tolerance = 1e-6 * max(abs(low), span, 1e-3)

@@ -100,6 +100,13 @@ def test_what_was_added_before_an_error_is_kept(tmp_path):
     assert_holds(store, range(1))
 
 
+def test_no_rows_can_be_added(tmp_path):
+    store = RowStore(tmp_path, 3)
+    with store.writing() as writer:
+        writer.add([], np.empty((0, 3), np.float32))
+    assert_holds(store, range(0))
+
+
 def test_rows_of_another_width_are_a_mistake(tmp_path):
     store = RowStore(tmp_path, 3)
     with store.writing() as writer, pytest.raises(ValueError, match="do not fit"):
