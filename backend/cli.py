@@ -21,6 +21,7 @@ from backend.commands import (
     importing,
     jobs,
     maintenance,
+    models,
     positives,
     searching,
     sending,
@@ -120,6 +121,7 @@ datasets.command("check")(checking.check_command(check_dataset))
 datasets.command("spn-positives")(positives.spn_positives_command(make_here, describe_options))
 datasets.command("accept")(positives.accept_command(accept_here))
 app.add_typer(datasets, name="dataset")
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:

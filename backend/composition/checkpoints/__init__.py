@@ -1,0 +1,1 @@
+"""Published checkpoints in, model artefacts out (`docs/checkpoints.md`)."""

@@ -1,0 +1,241 @@
+"""A published checkpoint, or two that belong together, as a model artefact."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from backend import clock
+from backend.composition.artefact import (
+    BackboneCard,
+    ComposerCard,
+    ModelCard,
+    write_artefact,
+)
+from backend.composition.checkpoints.architectures import first_few
+from backend.composition.checkpoints.converting import Converted, as_folder, over_parent
+from backend.composition.checkpoints.norms import Norms, evened, measured_norms
+from backend.composition.checkpoints.reading import read_checkpoint
+from backend.composition.checkpoints.recognising import Recognised, State, recognise
+from backend.composition.networks import Combiner, Im2Text, Network, Phi, network_of
+from backend.encoding.backbone import Backbone, load_backbone
+from backend.encoding.preprocessing import PreprocessingKind
+from backend.encoding.spec import DEMO, BackboneSpec
+from backend.errors import InvalidInput
+
+PROMPTS = {"phi": "a photo of $ that {}", "im2text": "a photo of $ , {}"}
+_PADDED = ("clip4cir", "spn4cir", "combiner")  # CLIP4Cir's pictures are padded to 1.25 to 1
+_SELF_CONTAINED = ("hf-hub:", "local-dir:")
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How to import. backbone, pretrained: the parent, as `--backbone` takes it; without weights,
+    the architecture of the checkpoint's own towers. combine_with: the other checkpoint of a pair.
+    prompt: an inversion's; even_norms: scale projections so that both norms are 10."""
+
+    backbone: str | None = None
+    pretrained: str | None = None
+    combine_with: Path | None = None
+    prompt: str | None = None
+    preprocessing: PreprocessingKind | None = None
+    name: str | None = None
+    even_norms: bool = False
+
+
+class Imported(NamedTuple):
+    """What came of it. backbone_folder: where the checkpoint's own towers were converted to."""
+
+    card: ModelCard
+    norms: Norms
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    changed: int
+    network_parameters: int
+    backbone_folder: Path | None
+
+
+def import_checkpoint(path: Path, out: Path, options: ImportOptions) -> Imported:
+    """Read a checkpoint, recognise it, and write the artefact that answers as it did.
+
+    Raises NotFound, TooLarge and InvalidInput as `read_checkpoint` and `recognise` do; InvalidInput
+    for weights of another size than the backbone, for a network whose backbone nobody named, and
+    for options that do not go together; SetupError and NoSpace as `load_backbone` and
+    `write_artefact`.
+    """
+    files = [path, *([options.combine_with] if options.combine_with else [])]
+    found = _united([(file, recognise(read_checkpoint(file), file)) for file in files])
+    _check_options(found, options)
+    network, unexpected = _network(found)
+    converted = _converted(found, out, options, path)
+    _check_sizes(network, converted.backbone)
+    norms = measured_norms(converted.backbone)
+    if options.even_norms:
+        converted, norms = _even(converted, norms)
+    composer = _composer_state(found, network, converted.backbone)
+    kind = found.network_kind or ("combiner" if composer else "sum")
+    card = _card(found, kind, converted.backbone, files, options, norms)
+    write_artefact(out, card, composer, converted.changed)
+    folder = converted.architecture is not None
+    return Imported(
+        card=card,
+        norms=norms,
+        missing=converted.missing,
+        unexpected=(*converted.unexpected, *unexpected),
+        changed=len(converted.changed),
+        network_parameters=sum(p.numel() for p in network.parameters()) if network else 0,
+        backbone_folder=backbone_folder(out) if folder else None,
+    )
+
+
+def backbone_folder(out: Path) -> Path:
+    """Where the towers of a checkpoint become a backbone: beside its artefact."""
+    return out.with_name(f"{out.name}-backbone")
+
+
+def _united(parts: list[tuple[Path, Recognised]]) -> Recognised:
+    (_, first), *rest = parts
+    if not rest:
+        return first
+    (path, other) = rest[0]
+    network, towers = (first, other) if first.network is not None else (other, first)
+    if network.network is None or towers.network is not None or towers.towers is None:
+        raise InvalidInput(
+            f"{parts[0][0]} and {path} do not make a pair: combine the towers of one checkpoint "
+            "with the network (Combiner, Phi, Pic2Word) of another."
+        )
+    return replace(
+        network, towers=towers.towers, openai=towers.openai, facts={**towers.facts, **network.facts}
+    )
+
+
+def _check_options(found: Recognised, options: ImportOptions) -> None:
+    if options.prompt is not None and found.network_kind not in PROMPTS:
+        raise InvalidInput(
+            "Only an inversion (Phi, Pic2Word) reads in a prompt: leave out --prompt."
+        )
+    if options.pretrained is not None and options.backbone is None:
+        raise InvalidInput("Weights belong to an architecture: name it with --backbone.")
+    if options.even_norms and (found.network is not None or found.method != "clip"):
+        raise InvalidInput(
+            "What this checkpoint learned depends on the norms that its features had: import it "
+            "without --even-norms."
+        )
+
+
+def _network(found: Recognised) -> tuple[Network | None, tuple[str, ...]]:
+    """The network, strictly, and the names of tensors that are none of its own."""
+    if found.network is None or found.network_kind is None:
+        return None, ()
+    with torch.device("meta"):
+        kinds = {"combiner": Combiner(1, 1, 1), "phi": Phi(1, 1), "im2text": Im2Text(1, 1)}
+    known = tuple(f"{name}." for name, _ in kinds[found.network_kind].named_children())
+    own = {name: tensor for name, tensor in found.network.items() if name.startswith(known)}
+    network = network_of(found.network_kind, own)
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in own.values()):
+        raise InvalidInput("The network has weights that are no numbers: download it again.")
+    return network, tuple(name for name in found.network if name not in own)
+
+
+def _converted(found: Recognised, out: Path, options: ImportOptions, path: Path) -> Converted:
+    preprocessing = options.preprocessing or ("targetpad" if found.method in _PADDED else "clip")
+    named = options.backbone or ""
+    parent = BackboneSpec(named, options.pretrained, preprocessing)
+    has_weights = (
+        options.pretrained is not None or named == DEMO or named.startswith(_SELF_CONTAINED)
+    )
+    if found.towers is None:
+        if not named:
+            raise InvalidInput(_whose(found, path))
+        return Converted(load_backbone(parent, device="cpu"), {})
+    if has_weights:
+        return over_parent(found.towers, parent, path)
+    return as_folder(
+        found.towers, options.backbone, found.openai, backbone_folder(out), parent, path
+    )
+
+
+def _whose(found: Recognised, path: Path) -> str:
+    dim = network_of(cast("Any", found.network_kind), cast("State", found.network)).dim
+    return (
+        f"{path} holds a network for features of {dim} numbers and no towers: name its backbone "
+        "with --backbone and --pretrained, or the checkpoint of its CLIP with --combine-with."
+    )
+
+
+def _check_sizes(network: Network | None, backbone: Backbone) -> None:
+    if network is None:
+        return
+    pairs = [("features", network.dim, backbone.dim)]
+    if not isinstance(network, Combiner):
+        pairs.append(("numbers in a token", network.token_width, backbone.token_width))
+    for what, wanted, has in pairs:
+        if wanted != has:
+            raise InvalidInput(
+                f"The network is made for {wanted} {what}, and the backbone {backbone.spec.name} "
+                f"has {has}: name the backbone that it was trained on."
+            )
+
+
+def _even(converted: Converted, norms: Norms) -> tuple[Converted, Norms]:
+    backbone = converted.backbone
+    scaled = evened(backbone.model.state_dict(), norms)
+    changed = {**converted.changed, **scaled}
+    again = load_backbone(backbone.spec, device="cpu", overlay=changed)
+    return replace(converted, backbone=again, changed=changed), measured_norms(again)
+
+
+def _composer_state(
+    found: Recognised, network: Network | None, backbone: Backbone
+) -> Mapping[str, Tensor] | None:
+    """A network's weights. CLIP4Cir's towers are trained for the sum of un-normalised features
+    (Baldrati et al. 2022, section 3.1), which is what a Combiner of zeros answers: it adds nothing
+    and weighs picture and words by one half each."""
+    if network is not None:
+        return network.state_dict()
+    if found.method == "clip":
+        return None
+    zeros = Combiner(backbone.dim, 1, 1).state_dict()
+    return {name: torch.zeros_like(tensor) for name, tensor in zeros.items()}
+
+
+def _card(
+    found: Recognised,
+    kind: str,
+    backbone: Backbone,
+    files: list[Path],
+    options: ImportOptions,
+    norms: Norms,
+) -> ModelCard:
+    spec = backbone.spec
+    prompt = options.prompt or PROMPTS.get(kind)
+    return ModelCard(
+        name=options.name or files[0].stem,
+        recipe=found.method,
+        backbone=BackboneCard(
+            name=spec.name, pretrained=spec.pretrained, preprocessing=spec.preprocessing
+        ),
+        fingerprint=backbone.fingerprint,
+        text_fingerprint=backbone.text_fingerprint,
+        dim=backbone.dim,
+        composer=ComposerCard.model_validate({"kind": kind, "prompt": prompt}),
+        parameters={
+            "imported": {file.name: _sha256(file) for file in files},
+            **found.facts,
+            "norms": norms._asdict(),
+            "evened": options.even_norms,
+        },
+        created=clock.now(),
+        note=f"imported from {first_few([file.name for file in files])}",
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
