@@ -1,8 +1,8 @@
 """Imports before they run: a job in state collecting takes files by hash, then starts (Decision 9).
 
 Staged bytes belong to the imports that claim them. They go once none of those may still need them;
-a failed import keeps its own for a week, so that it can be retried. An import that nobody has told
-or sent anything for a week, while it collects, is abandoned and cancelled.
+a failed import keeps its own for a week, and can be retried until then. An import that nobody has
+told or sent anything for a week, while it collects, is abandoned and cancelled.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -21,6 +21,7 @@ from backend.catalogue.tables import Blob
 from backend.errors import Conflict, NotFound, TooLarge
 from backend.jobs import service as jobs
 from backend.jobs.broker import Queue
+from backend.jobs.schemas import RELEASED
 from backend.jobs.tables import ImportFile, Job
 
 KIND = "ingest"
@@ -145,25 +146,36 @@ def release_staged(session: Session, blobs: BlobStore, ending: str | None = None
     ending: a job that is about to be done. The bytes go inside the transaction, against the rule:
     else an import that claims them at the same moment could be told that they are there.
     """
+    hold_claims(session)
     _cancel_abandoned(session)
     over = _over(ending)
     files = select(ImportFile).join(Job, Job.id == ImportFile.job_id)
-    rows = session.scalars(files.where(over).limit(RELEASED_AT_ONCE)).all()
+    found = session.scalars(files.where(over).limit(RELEASED_AT_ONCE)).all()
+    job_ids = _end_retries(session, {row.job_id for row in found}, over)
+    rows = [row for row in found if row.job_id in job_ids]
     unstage_unclaimed(session, blobs, {row.sha256 for row in rows}, ending)
     # One job at a time, since SQLite has no index search for lists of pairs.
-    for job_id in {row.job_id for row in rows}:
+    for job_id in job_ids:
         names = [row.name for row in rows if row.job_id == job_id]
         theirs = (ImportFile.job_id == job_id, ImportFile.name.in_(names))
         session.execute(delete(ImportFile).where(*theirs))
-    return len(rows) == RELEASED_AT_ONCE
+    return len(found) == RELEASED_AT_ONCE
 
 
 def unstage_unclaimed(
     session: Session, blobs: BlobStore, sha256s: Collection[str], ending: str | None = None
 ) -> None:
     """Remove those staged bytes that no import may still need, other than the one `ending`."""
+    hold_claims(session)
     for sha256 in unclaimed(session, sha256s, ending):
         blobs.unstage(sha256)
+
+
+def hold_claims(session: Session) -> None:
+    """Nobody claims a file before the commit: who has claimed one before is seen, and who does so
+    later finds out that its bytes are gone. SQLite has one writer at a time anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE import_files IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def unclaimed(session: Session, sha256s: Collection[str], ending: str | None = None) -> set[str]:
@@ -186,6 +198,17 @@ def _cancel_abandoned(session: Session) -> None:
     overdue = select(Job).where(Job.state == "collecting", Job.lease_until < clock.now())
     for job in session.scalars(overdue.with_for_update(skip_locked=True)).all():
         jobs.cancel(session, job.id).error = _ABANDONED
+
+
+def _end_retries(session: Session, job_ids: Collection[str], over: ColumnElement[bool]) -> set[str]:
+    """Those that are over still, and stay so; a retry that lacks some files would leave them out
+    without a word, unless each had become an item before."""
+    theirs = select(Job).where(Job.id.in_(job_ids), over).order_by(Job.id).with_for_update()
+    jobs_over = session.scalars(theirs.execution_options(populate_existing=True)).all()
+    for job in jobs_over:
+        if job.state == "failed" or (job.state == "cancelled" and job.total is None):
+            job.result = {**job.result, RELEASED: True}
+    return {job.id for job in jobs_over}
 
 
 def _over(ending: str | None) -> ColumnElement[bool]:

@@ -11,6 +11,8 @@ JobState = Literal["collecting", "queued", "running", "cancelling", "cancelled",
 JobKind = Literal["ingest", "embed", "reconcile"]
 PROGRESS = "progress"
 """The key in a running job's result under which its worker says how fast it is."""
+RELEASED = "released"
+"""The key in a finished job's result that says that its files are not kept: no retry has them."""
 FINISHED: frozenset[str] = frozenset({"cancelled", "done", "failed"})
 
 

@@ -13,7 +13,7 @@ from backend.database import after_commit
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.jobs.broker import Queue
 from backend.jobs.lease import locked, move
-from backend.jobs.schemas import PROGRESS, JobItemOut, JobOut
+from backend.jobs.schemas import PROGRESS, RELEASED, JobItemOut, JobOut
 from backend.jobs.states import LIVE
 from backend.jobs.tables import Job, JobItem
 from backend.paging import Page, decode_cursor, encode_cursor
@@ -91,11 +91,13 @@ def retry(session: Session, queue: Queue, job_id: str) -> Job:
     Raises:
         NotFound: no such job.
         Conflict: it is not failed or cancelled, or another job does its work already, or it is
-            an import that was cancelled before all its files had come.
+            an import that was cancelled before all its files had come, or whose files are gone.
     """
     job = _to_change(session, job_id)
     if job.state == "cancelled" and job.queued_at is None:
         raise Conflict("This import was cancelled before it started: send its files anew.")
+    if job.result.get(RELEASED):
+        raise Conflict("The files of this import are not kept any more: import them again.")
     other = session.scalars(_live(job.kind, job.subject)).first() if job.subject else None
     if other is not None:
         raise Conflict(f"Job {other.id} does the same work already: watch that one.")
@@ -185,7 +187,8 @@ def to_schema(job: Job) -> JobOut:
     """What the API says about a job."""
     shown = JobOut.model_validate(job, from_attributes=True)
     told: dict[str, Any] = job.result.get(PROGRESS, {})
-    shown.result = {name: value for name, value in job.result.items() if name != PROGRESS}
+    internal = {PROGRESS, RELEASED}
+    shown.result = {name: value for name, value in job.result.items() if name not in internal}
     if job.state != "running":
         return shown
     if "total" in told:

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, delete, exists, func, select, text, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.blobs import BlobStore
-from backend.catalogue.imports import unclaimed
+from backend.catalogue.imports import hold_claims, unclaimed
 from backend.catalogue.lost_pictures import LOST_BYTES, lost_bytes
 from backend.catalogue.tables import Blob, Image, Product, Removal
 from backend.catalogue.writing import insert_if_new
@@ -117,8 +117,8 @@ def unmark(session: Session, image_ids: Collection[str]) -> None:
 
 def staged_unclaimed(session: Session, sha256s: Collection[str], *, lock: bool) -> list[str]:
     """Those that no import may still need; with `lock` none claims one before the commit."""
-    if lock and session.get_bind().dialect.name == "postgresql":
-        session.execute(text("LOCK TABLE import_files IN SHARE ROW EXCLUSIVE MODE"))
+    if lock:
+        hold_claims(session)
     return sorted(unclaimed(session, sha256s))
 
 

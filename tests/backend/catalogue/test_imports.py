@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from backend.blobs import BlobStore
 from backend.catalogue import imports
@@ -182,6 +186,140 @@ def test_a_failed_import_keeps_its_files_for_a_week(
     clock.advance(2)
     release(database, blobs)
     assert not is_staged(blobs, b"bytes")
+
+
+NOT_KEPT = r"^The files of this import are not kept any more: import them again\.$"
+
+
+def retry(database: Database, queue: Queue, job_id: str) -> str:
+    with database.write() as session:
+        return jobs.retry(session, queue, job_id).state
+
+
+def test_a_cancelled_import_some_of_whose_files_went_is_not_retried(
+    database: Database, queue: Queue, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A retry would import the rest, and say no word of those that went."""
+    monkeypatch.setattr(imports, "RELEASED_AT_ONCE", 1)
+    job_id = opened(database, queue)
+    claimed(database, job_id, claim("a.jpg", 1), claim("b.jpg", 2))
+    received(database, job_id, 1, 2)
+    start(database, queue, job_id)
+    with database.write() as session:
+        jobs.cancel(session, job_id)
+    assert retry(database, queue, job_id) == "queued"
+    with database.write() as session:
+        jobs.cancel(session, job_id)
+        assert imports.release_staged(session, blobs) is True
+    with database.read() as session:
+        assert len(list(imports.files_of(session, job_id))) == 1
+        assert jobs.to_schema(session.get_one(Job, job_id)).result == {}
+    with pytest.raises(Conflict, match=NOT_KEPT):
+        retry(database, queue, job_id)
+
+
+def test_a_cancelled_import_that_knows_its_items_is_retried_without_its_files(
+    database: Database, queue: Queue, blobs: BlobStore
+) -> None:
+    """Each item whose bytes are gone says so."""
+    job_id = staged_import(database, queue, blobs, b"bytes")
+    with database.write() as session:
+        session.get_one(Job, job_id).total = 1
+        jobs.cancel(session, job_id)
+    release(database, blobs)
+    assert retry(database, queue, job_id) == "queued"
+
+
+@pytest.mark.parametrize("total", [None, 1])
+def test_a_failed_import_is_retried_for_a_week(
+    database: Database, queue: Queue, blobs: BlobStore, clock: MovableClock, total: int | None
+) -> None:
+    job_id = staged_import(database, queue, blobs, b"bytes")
+    for seconds in (WEEK - 1, WEEK + 1):
+        with database.write() as session:
+            lease.claim(session, job_id, "test")
+            session.get_one(Job, job_id).total = total
+            lease.fail(session.get_one(Job, job_id), "a reason")
+        clock.advance(seconds)
+        release(database, blobs)
+        if seconds < WEEK:
+            assert retry(database, queue, job_id) == "queued"
+    with pytest.raises(Conflict, match=NOT_KEPT):
+        retry(database, queue, job_id)
+
+
+# At the same moment, which only PostgreSQL allows
+
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+
+
+def waits(database: Database, other: Future[Any]) -> bool:
+    """Whether the other comes to wait for a lock of ours; not, if it ends before."""
+    while not other.done():
+        with database.read() as session:
+            if session.scalar(text(WAITING)):
+                return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("single", [False, True])
+def test_staged_bytes_do_not_go_after_a_claim_was_told_that_they_are_there(
+    postgres_database: Database,
+    queue: Queue,
+    blobs: BlobStore,
+    monkeypatch: pytest.MonkeyPatch,
+    single: bool,
+) -> None:
+    database, sha256 = postgres_database, hashlib.sha256(b"bytes").hexdigest()
+    first = staged_import(database, queue, blobs, b"bytes")
+    with database.write() as session:
+        jobs.cancel(session, first)
+    second = opened(database, queue)
+    unstage = blobs.unstage
+    told: list[Future[bool]] = []
+
+    def ask() -> bool:
+        claimed(database, second, FileClaim(name="b.jpg", sha256=sha256, size=5))
+        return blobs.staged(sha256)
+
+    def ask_just_before(name: str) -> None:
+        told.append(pool.submit(ask))
+        waits(database, told[0])
+        unstage(name)
+
+    monkeypatch.setattr(blobs, "unstage", ask_just_before)
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as session:
+            if single:
+                imports.unstage_unclaimed(session, blobs, [sha256])
+            else:
+                imports.release_staged(session, blobs)
+        assert told[0].result(60) == blobs.staged(sha256)
+
+
+@pytest.mark.services
+def test_the_files_of_an_import_that_is_retried_at_this_moment_stay(
+    postgres_database: Database, queue: Queue, blobs: BlobStore
+) -> None:
+    database = postgres_database
+    job_id = staged_import(database, queue, blobs, b"bytes")
+    with database.write() as session:
+        jobs.cancel(session, job_id)
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as session:
+            jobs.retry(session, queue, job_id)
+            session.flush()
+            releasing = pool.submit(release, database, blobs)
+            assert waits(database, releasing)
+        releasing.result(60)
+    assert is_staged(blobs, b"bytes")
+    with database.read() as session:
+        assert len(list(imports.files_of(session, job_id))) == 1
 
 
 def test_an_import_that_nothing_comes_for_is_cancelled_after_a_week(
