@@ -160,6 +160,11 @@ class AkinClient:
         """The picture at a path the API gave out (a thumbnail or preview)."""
         return self._raw(path)
 
+    def thumbnail(self, data: bytes, name: str = "picture") -> bytes:
+        """A small WebP of a picture of one's own; nothing is kept."""
+        answer = self._request("POST", "/v1/pictures/thumbnail", files={"image": (name, data)})
+        return answer.content
+
     # Imports
 
     def open_import(self, request: ImportCreate) -> JobOut:

@@ -11,8 +11,9 @@ from html import escape
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from backend.errors import AkinError
 from ui.pictures import FORMATS, picture
-from ui.thumbnails import data_uri
+from ui.thumbnails import drawn
 
 LISTS = ["csv", "tsv", "jsonl", "ndjson"]
 """The endings of files that list products."""
@@ -53,7 +54,7 @@ def cards(found: Sequence[tuple[UploadedFile | None, str, Sequence[str]]]) -> st
 
 
 def _card(file: UploadedFile | None, title: str, lines: Sequence[str]) -> str:
-    source: str = "" if file is None else _thumbnail(file.file_id, file)
+    source = "" if file is None else _thumbnail(file)
     below = "".join(f"<div class='akin-line'>{escape(line)}</div>" for line in lines if line)
     return (
         f"<div>{picture(source or None, title)}"
@@ -61,9 +62,16 @@ def _card(file: UploadedFile | None, title: str, lines: Sequence[str]) -> str:
     )
 
 
+def _thumbnail(file: UploadedFile) -> str:
+    try:
+        return _drawn(file.file_id, file)
+    except AkinError:
+        return ""
+
+
 @st.cache_data(max_entries=200, show_spinner=False)
-def _thumbnail(file_id: str, _file: UploadedFile) -> str:
-    return data_uri(_file.getvalue())
+def _drawn(file_id: str, _file: UploadedFile) -> str:
+    return drawn(_file.getvalue())
 
 
 def _ending(file: UploadedFile) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Response
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, File, Header, Path, Response, UploadFile
 
 from backend.accounts.actor import require
 from backend.blobs import RenditionKind
@@ -13,6 +14,9 @@ from backend.catalogue.renditions import rendition
 from backend.dependencies import get_runtime
 from backend.problems import PROBLEM_RESPONSES
 from backend.runtime import Runtime
+
+_thumbnails = CapacityLimiter(2)
+"""Fewer than the children that decode what somebody waits for: a query's picture finds one free."""
 
 router = APIRouter(tags=["pictures"], responses=PROBLEM_RESPONSES)
 
@@ -50,6 +54,28 @@ def picture(
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     data = rendition(runtime.blobs, sha256, kind, runtime.query_decoder)
     return Response(data, media_type="image/webp", headers=headers)
+
+
+@router.post(
+    "/pictures/thumbnail",
+    summary="A thumbnail of a picture of one's own",
+    response_class=Response,
+    responses={200: {"content": {"image/webp": _BYTES}, "description": "WebP, without metadata."}},
+    dependencies=[Depends(require("shopper"))],
+)
+async def thumbnail(
+    image: Annotated[UploadFile, File(description="In any format that an import takes.")],
+    runtime: Runtime = Depends(get_runtime),
+) -> Response:
+    """At most 384 pixels a side, upright; nothing is kept."""
+
+    def draw() -> bytes:
+        data = image.file.read(runtime.limits.max_bytes + 1)
+        made = runtime.query_decoder.render(data, name=image.filename or "the picture")
+        return made.renditions["thumbnail"]
+
+    data = await to_thread.run_sync(draw, limiter=_thumbnails)
+    return Response(data, media_type="image/webp", headers={"X-Content-Type-Options": "nosniff"})
 
 
 @router.get(

@@ -35,6 +35,8 @@ from backend.catalogue.schemas import (
     ProductSort,
     ProductUpdate,
 )
+from backend.encoding.decoding import DecodeLimits
+from backend.encoding.rendering import render_image
 from backend.errors import AkinError, Conflict
 from backend.jobs.schemas import JobItemOut, JobOut
 from backend.paging import Page
@@ -53,7 +55,14 @@ COMPOSERS = [
 @contextmanager
 def serve(shop: Shop, port: int = 0) -> Iterator[str]:
     """Serve the shop on loopback; the URL."""
-    server = uvicorn.Server(uvicorn.Config(create_app(shop), port=port, log_level="warning"))
+    with served(create_app(shop), port) as url:
+        yield url
+
+
+@contextmanager
+def served(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """Serve an app on loopback; the URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -82,6 +91,11 @@ def create_app(shop: Shop) -> FastAPI:
     @app.get("/v1/pictures/{sha256}/{kind}")
     def picture(sha256: str, kind: str) -> Response:
         return Response(shop.pictures[sha256], media_type="image/webp")
+
+    @app.post("/v1/pictures/thumbnail")
+    def thumbnail(image: UploadFile) -> Response:
+        made = render_image(image.file.read(), DecodeLimits(), name=image.filename or "")
+        return Response(made.renditions["thumbnail"], media_type="image/webp")
 
     return app
 
