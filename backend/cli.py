@@ -26,6 +26,7 @@ from backend.commands import (
     searching,
     sending,
     serving,
+    training,
 )
 from backend.commands.terminal import AsJson, err, out, print_json, progress
 from backend.errors import AkinError
@@ -34,6 +35,7 @@ from workers.datasets.check import check_dataset
 from workers.datasets.wardrobe.dataset import Stage, Summary, write_dataset
 from workers.evaluating import evaluate_here, score_here, submit_here
 from workers.recipes.positives.running import accept_here, describe_options, make_here
+from workers.recipes.running import describe_recipe, train_here
 
 if TYPE_CHECKING:
     from backend.runtime import Runtime
@@ -64,7 +66,9 @@ def seed_demo(client: AkinClient, home: Path) -> None:
         sending.watch_embedding(client, bars)
 
 
-def _draw(folder: Path, items: int, seed: int, size: int, bars: Progress) -> Summary:
+def _draw(
+    folder: Path, items: int, seed: int, size: int, bars: Progress, *, all_pairs: bool = False
+) -> Summary:
     stages: dict[Stage, TaskID] = {
         "looks": bars.add_task("Thinking up the looks", total=items, visible=False),
         "pictures": bars.add_task("Drawing the wardrobe", total=items, visible=False),
@@ -74,7 +78,9 @@ def _draw(folder: Path, items: int, seed: int, size: int, bars: Progress) -> Sum
         bars.update(stages[stage], completed=done, total=total, visible=True)
 
     processes = os.cpu_count() or 1
-    return write_dataset(folder, items, seed, size=size, processes=processes, progress=report)
+    return write_dataset(
+        folder, items, seed, size=size, processes=processes, progress=report, all_pairs=all_pairs
+    )
 
 
 def reconcile_here(
@@ -95,11 +101,14 @@ def wardrobe(
     items: Annotated[int, typer.Option(min=6, help="How many products, in families of six.")] = 300,
     seed: Annotated[int, typer.Option(help="The same seed draws the same catalogue.")] = 0,
     size: Annotated[int, typer.Option(min=32, help="Pixels of a picture's side.")] = DEMO_PIXELS,
+    all_pairs: Annotated[
+        bool, typer.Option("--all-pairs", help="Training triplets between any two of a family.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw the demo catalogue: pictures, products.csv, and triplets in FashionIQ's format."""
     with progress() as bars:
-        summary = _draw(folder, items, seed, size, bars)
+        summary = _draw(folder, items, seed, size, bars, all_pairs=all_pairs)
     if as_json:
         print_json({"folder": str(folder), "items": summary.items, "triplets": summary.triplets})
     else:
@@ -112,6 +121,7 @@ app.command()(searching.search)
 app.add_typer(jobs.app, name="jobs")
 app.command()(searching.compose)
 app.command()(exporting.export)
+app.command()(training.train_command(train_here, describe_recipe))
 app.command()(evaluating.evaluate_command(evaluate_here))
 app.command()(evaluating.score_command(score_here))
 app.command()(evaluating.submit_command(submit_here))

@@ -50,6 +50,7 @@ def write_dataset(
     quality: int = 88,
     processes: int = 1,
     progress: Progress | None = None,
+    all_pairs: bool = False,
 ) -> Summary:
     """Write a catalogue of about `items` products (whole families of six) to the folder `out`.
 
@@ -57,6 +58,8 @@ def write_dataset(
     `image_splits/split.wardrobe.{split}.json`. The same arguments write the same bytes, by however
     many processes. `progress(stage, done, total)` counts products, first as their looks are thought
     up, then as their pictures are drawn. The folder appears only when it is complete.
+
+    all_pairs: whether training triplets lead between any two of a family, not from its base alone.
 
     Raises InvalidInput where `items` or `size` is too small, `items` more than there are looks, or
     `out` cannot be made, Conflict where it is not empty.
@@ -68,7 +71,8 @@ def write_dataset(
     summary = Summary(out, {}, {})
     for split, source in catalogue.items():
         summary.items[split] = _write_split(draft, split, source)
-        summary.triplets[split] = _write_captions(draft, split, source, seed)
+        every = all_pairs and split == "train"
+        summary.triplets[split] = _write_captions(draft, split, source, seed, all_pairs=every)
     _write_images(draft / "images", catalogue, size, quality, processes, report)
     _write_products(draft / "products.csv", catalogue, seed)
     if out.exists():
@@ -129,14 +133,16 @@ def _write_split(draft: Path, split: str, source: list[Family]) -> int:
     return len(skus)
 
 
-def _write_captions(draft: Path, split: str, source: list[Family], seed: int) -> int:
+def _write_captions(
+    draft: Path, split: str, source: list[Family], seed: int, *, all_pairs: bool
+) -> int:
     rows = [
         {
             "target": triplet.target.sku,
             "candidate": triplet.reference.sku,
             "captions": [triplet.caption, triplet.second_caption],
         }
-        for triplet in triplets(source, SPLITS[split], seed)
+        for triplet in triplets(source, SPLITS[split], seed, all_pairs=all_pairs)
     ]
     _write_json(draft / "captions" / f"cap.wardrobe.{split}.json", rows)
     return len(rows)

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import permutations
 from random import Random
 
 from backend.errors import InvalidInput
@@ -96,18 +97,22 @@ def each_family(role: Role, count: int, seed: int = 0) -> Iterator[Family]:
         yield family
 
 
-def triplets(source: list[Family], role: Role, seed: int = 0) -> list[Triplet]:
-    """From each family's base to each of its variants, told in the templates of `role`."""
+def triplets(
+    source: list[Family], role: Role, seed: int = 0, *, all_pairs: bool = False
+) -> list[Triplet]:
+    """From each family's base to each of its variants, told in the templates of `role`; or, with
+    all_pairs, from each of its garments to each other, which differ in two attributes or one."""
     rng = Random(f"wardrobe triplets {role} {seed}")
     found: list[Triplet] = []
     for family in source:
-        base = family.items[0]
-        for target in family.items[1:]:
-            first = relative(base.garment, target.garment, rng, role)
+        base, *others = family.items
+        pairs = permutations(family.items, 2) if all_pairs else ((base, one) for one in others)
+        for reference, target in pairs:
+            first = relative(reference.garment, target.garment, rng, role)
             second = first
             while second.lower().strip(".!?") == first.lower().strip(".!?"):
-                second = relative(base.garment, target.garment, rng, role)
-            found.append(Triplet(base, target, first, second))
+                second = relative(reference.garment, target.garment, rng, role)
+            found.append(Triplet(reference, target, first, second))
     return found
 
 

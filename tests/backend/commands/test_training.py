@@ -1,0 +1,68 @@
+"""`akin train`, as anyone types it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from backend.cli import app
+from backend.composition.artefact import read_card, untrained_model, write_artefact
+from backend.encoding.backbone import BackboneSpec, load_backbone
+from backend.errors import InvalidInput
+from tests.backend.search.shop import write_tiny_backbone
+from workers.datasets.wardrobe.dataset import write_dataset
+
+SMALL = ("batch=20", "epochs=2", "projection=2", "hidden=2")
+
+
+@pytest.fixture
+def given(tmp_path):
+    """Data, a model to start from, a run's folder and a cache of its own."""
+    write_dataset(tmp_path / "wardrobe", 72, size=48)
+    tiny = write_tiny_backbone(tmp_path / "tiny")
+    model = untrained_model(load_backbone(BackboneSpec(f"local-dir:{tiny}"), device="cpu"))
+    write_artefact(tmp_path / "start", model.card)
+    return [
+        "--data", str(tmp_path / "wardrobe"), "--model", str(tmp_path / "start"),
+        "--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--device", "cpu",
+    ]  # fmt: skip
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, ["train", *arguments])
+
+
+def test_it_trains_and_says_where_the_model_is(given, tmp_path):
+    options = [word for option in SMALL for word in ("--set", option)]
+    done = run("combiner", *given, *options, "--name", "mine", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["stopped"], told["steps"]) == ("done", 4)
+    assert told["figures"]["R@50"] > 0
+    assert read_card(tmp_path / "run" / "model").name == "mine"
+    again = run("combiner", *given, *options)
+    assert again.exit_code == 0
+    assert "The model is in" in again.stderr
+    assert (tmp_path / "run" / "curves.png").is_file()
+
+
+def test_a_recipes_options_are_listed():
+    done = run("combiner", "--options")
+    assert done.exit_code == 0
+    assert "batch=4096" in done.stdout
+    assert "preset small-data" in done.stdout
+
+
+def test_without_data_it_is_wrong_usage(tmp_path):
+    done = run("combiner", "--out", str(tmp_path))
+    assert done.exit_code == 2
+    assert "--options" in done.stderr
+
+
+def test_what_does_not_fit_is_one_sentence(given):
+    done = run("combiner", *given, "--set", "speed=3")
+    assert isinstance(done.exception, InvalidInput)
+    assert "There is no option speed" in done.exception.sentence
+    assert isinstance(run("blip", *given).exception, InvalidInput)

@@ -1,0 +1,133 @@
+"""A Combiner trained whole on a small Wardrobe, with a tiny backbone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional
+
+from backend.composition.artefact import ComposedModel, load_model, untrained_model
+from backend.encoding.backbone import BackboneSpec, load_backbone
+from backend.errors import InvalidInput
+from tests.backend.search.shop import write_tiny_backbone
+from workers.datasets.wardrobe.dataset import write_dataset
+from workers.recipes import combiner
+from workers.recipes.combiner import CombinerParameters, combiner_objective
+from workers.recipes.recipe import Training
+from workers.trainer.features import FeatureCache
+from workers.trainer.triplet_data import training_triplets
+
+SMALL = ["batch=20", "epochs=6", "lr=0.003", "projection=2", "hidden=2", "dropout=0.2", "scale=20"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("data") / "wardrobe"
+    write_dataset(folder, 72, size=48)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory) -> ComposedModel:
+    tiny = write_tiny_backbone(tmp_path_factory.mktemp("tiny") / "tiny")
+    return untrained_model(load_backbone(BackboneSpec(f"local-dir:{tiny}"), device="cpu"))
+
+
+@pytest.fixture
+def training(data, parent, tmp_path_factory, tmp_path) -> Training:
+    return Training(
+        data=data,
+        out=tmp_path / "run",
+        parameters=CombinerParameters.given(SMALL),
+        parent=parent,
+        cache=FeatureCache(tmp_path_factory.getbasetemp() / "features"),
+    )
+
+
+def losses(folder: Path) -> list[float]:
+    lines = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def test_it_learns_and_leaves_a_model_that_composes(training, parent):
+    outcome = combiner.train(training)
+    assert outcome.stopped == "done"
+    assert {"R@1", "R@10", "selected"} <= outcome.figures.keys()
+    told = losses(training.out)
+    assert np.mean(told[-3:]) < np.mean(told[:3])
+    model = load_model(training.artefact, backbone=parent.backbone)
+    assert model.card.recipe == "combiner"
+    assert model.card.parameters["batch"] == 20
+    assert model.card.data.counts["triplets"] == 40  # eight training families, five variants each
+    assert model.card.metrics["choosing"] == dict(outcome.figures)
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((3, parent.backbone.dim)).astype(np.float32)
+    composed = model.query_vectors(images, ["but red", "longer", "with dots"])
+    weights = load_file(training.artefact / "composer.safetensors")
+    expected = by_hand(
+        weights, images, parent.backbone.encode_texts(["but red", "longer", "with dots"])
+    )
+    np.testing.assert_allclose(composed, expected, atol=1e-5)
+
+
+def by_hand(weights, images, texts):
+    """A.1 of the paper's network without dropout, in float64."""
+    w = {name: tensor.double() for name, tensor in weights.items()}
+    i, t = (torch.from_numpy(part).double() for part in (images, texts))
+
+    def layer(name, x):
+        return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+
+    both = torch.cat(
+        [layer("text_projection_layer", t).relu(), layer("image_projection_layer", i).relu()], 1
+    )
+    mixed = layer("output_layer", layer("combiner_layer", both).relu())
+    gate = layer("dynamic_scalar.3", layer("dynamic_scalar.0", both).relu()).sigmoid()
+    return functional.normalize(mixed + gate * t + (1 - gate) * i, dim=-1).numpy()
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(training, tmp_path):
+    whole = replace(training, out=tmp_path / "whole")
+    combiner.train(whole)
+    steps = iter(range(100))
+    stopped = combiner.train(replace(training, cancelled=lambda: next(steps) >= 5))
+    assert stopped.stopped == "cancelled"
+    assert not training.artefact.exists()
+    combiner.train(training)
+    one, other = (load_file(run.artefact / "composer.safetensors") for run in (whole, training))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_triplets_with_one_target_are_no_negatives_unless_published(training):
+    data = training_triplets(training.data)
+    data.targets[:] = 0  # all of them
+    kept, published = (
+        combiner_objective(
+            training, CombinerParameters.given([*SMALL, f"protocol={protocol}"]), data
+        )
+        for protocol in ("default", "published")
+    )
+    features = kept.encode(kept.load(np.arange(8), 0))
+    assert kept.loss(features).item() == pytest.approx(0)
+    assert published.loss(features).item() == pytest.approx(np.log(8), rel=1e-4)
+
+
+def test_a_batch_larger_than_the_data_is_told(training):
+    parameters = CombinerParameters.given([*SMALL, "batch=4096"])
+    with pytest.raises(
+        InvalidInput, match="A batch of 4,096 is larger than the data, which holds 40"
+    ):
+        combiner.train(replace(training, parameters=parameters))
+
+
+def test_another_run_in_the_folder_is_told(training):
+    combiner.train(training)
+    other = CombinerParameters.given([*SMALL, "lr=0.1"])
+    with pytest.raises(InvalidInput, match="lr"):
+        combiner.train(replace(training, parameters=other))

@@ -1,0 +1,122 @@
+"""Triplets as numbers: rows of reference and target, and the texts each may be told in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.errors import InvalidInput
+from workers.datasets.opening import Dataset, open_dataset
+from workers.datasets.triplets import Triplet, TripletSplit
+from workers.metrics.captions import joined
+from workers.trainer.order import Rows
+
+TRAIN, CHOOSE = "train", "val"
+BENCHMARK_OF = {"fashioniq": "fashioniq", "cirr": "cirr", "wardrobe": "wardrobe"}
+
+
+@dataclass(frozen=True, eq=False)
+class TripletData:
+    """The usable triplets of a dataset's training split.
+
+    names: the images that occur. references, targets: (n,) rows of `names`. texts: every text
+    once. wordings: (n, w) rows of `texts`, the ways in which a triplet may be told, -1 for none.
+    """
+
+    dataset: Dataset
+    splits: tuple[TripletSplit, ...]
+    names: tuple[str, ...]
+    images: Mapping[str, Path]
+    references: Rows
+    targets: Rows
+    texts: tuple[str, ...]
+    wordings: NDArray[np.int64]
+    remarks: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """Of what the annotations say."""
+        return "-".join(split.digest[:16] for split in self.splits)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """For a card."""
+        return {"triplets": len(self.references), "images": len(self.names)}
+
+    def told(self, rows: Rows, epoch: int, seed: int) -> Rows:
+        """(k,) rows of `texts`: the wording of each triplet in an epoch, one of its own at random
+        (Baldrati et al. 2022, section 4.2), the same for the same seed, epoch and triplet."""
+        draws = _draws(len(self.wordings), seed, epoch)[rows]
+        ways = (self.wordings[rows] >= 0).sum(axis=1)
+        found: Rows = self.wordings[rows, (draws * ways).astype(np.int64)]
+        return found
+
+
+def training_triplets(folder: Path) -> TripletData:
+    """The training triplets of a FashionIQ, CIRR or Wardrobe folder.
+
+    Raises InvalidInput for another dataset, one without a training split, and where no triplet has
+    both of its pictures.
+    """
+    dataset = open_dataset(folder)
+    if dataset.kind.name not in BENCHMARK_OF or TRAIN not in dataset.splits:
+        raise InvalidInput(
+            f"{folder} is {dataset.kind.label} and has no triplets to train on: give a folder of "
+            "FashionIQ, CIRR or Wardrobe with its training captions."
+        )
+    splits = dataset.load(TRAIN)
+    usable = [one for split in splits for one in split.usable if one.target is not None]
+    remarks = tuple(text for split in splits if (text := split.missing_sentence()))
+    if not usable:
+        raise InvalidInput(remarks[0] if remarks else f"{folder} holds no training triplets.")
+    return _numbered(dataset, splits, usable, remarks)
+
+
+def _numbered(
+    dataset: Dataset,
+    splits: tuple[TripletSplit, ...],
+    usable: Sequence[Triplet],
+    remarks: tuple[str, ...],
+) -> TripletData:
+    names = tuple(dict.fromkeys(name for one in usable for name in (one.reference, one.target)))
+    row = {name: number for number, name in enumerate(names)}
+    told = [wordings(one.captions, dataset.kind.name) for one in usable]
+    texts = tuple(dict.fromkeys(text for ways in told for text in ways))
+    text_row = {text: number for number, text in enumerate(texts)}
+    table = np.full((len(usable), max(map(len, told))), -1, dtype=np.int64)
+    for number, ways in enumerate(told):
+        table[number, : len(ways)] = [text_row[text] for text in ways]
+    return TripletData(
+        dataset=dataset,
+        splits=splits,
+        names=tuple(str(name) for name in names),
+        images={name: path for split in splits for name, path in split.images.items()},
+        references=np.array([row[one.reference] for one in usable]),
+        targets=np.array([row[one.target] for one in usable]),
+        texts=texts,
+        wordings=table,
+        remarks=remarks,
+    )
+
+
+def wordings(captions: Sequence[str], kind: str) -> tuple[str, ...]:
+    """The ways in which a training triplet is told.
+
+    FashionIQ's two captions are parts of one change: both in either order, or one of them, a
+    quarter of the time each (Baldrati et al. 2022). Elsewhere each caption tells all of it.
+    """
+    if kind != "fashioniq" or len(captions) != 2:
+        return tuple(captions)
+    first, second = (joined([caption]) for caption in captions)
+    return (joined(captions), joined(captions[::-1]), first, second)
+
+
+@lru_cache(maxsize=4)
+def _draws(count: int, seed: int, epoch: int) -> NDArray[np.float64]:
+    """(count,) numbers in [0, 1) of one epoch."""
+    return np.random.default_rng([seed, epoch, 1]).random(count)
