@@ -165,6 +165,8 @@ Neighbour = tuple[str, Kind | None]
 
 def _among(word: str, kind: Kind, before: Neighbour, after: Neighbour) -> Kind:
     """The kind of a word between its neighbours."""
+    if word == "next" and after[0] == "to":
+        return "adverb"
     if word == "that":
         return "det" if before[1] != "open" and after[1] == "open" else "pronoun"
     if word in _MORE:
@@ -210,7 +212,8 @@ def _acts(word: str, before: Neighbour, after: Neighbour) -> bool:
         return after[1] in ("det", "pronoun") and not word.endswith("s")
     plural = before[0].endswith("s") and not before[0].endswith("ss")
     agrees = word.endswith("s") != plural
-    return continues and agrees and before[1] in ("open", "pronoun")
+    subject = before[1] in ("open", "pronoun") or before[0].endswith("ly")
+    return continues and agrees and subject
 
 
 def _is_counted(word: str) -> bool:

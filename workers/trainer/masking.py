@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from random import Random
 
@@ -88,7 +89,7 @@ class Masker:
         rule = masked_as_published if self.published else masked
         found = self.tagger.runs(captions)
         each = [
-            rule(caption, runs, lambda number=number: Random(f"{self.seed} {number}"))  # type: ignore[misc]
+            rule(caption, runs, partial(Random, f"{self.seed} {number}"))
             for caption, runs, number in zip(captions, found, numbers, strict=True)
         ]
         return self.tokens(each)
