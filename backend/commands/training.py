@@ -68,7 +68,7 @@ def train_command(run: Train, describe: Describe) -> Callable[..., None]:
     ) -> None:
         """Train a model; Ctrl-C stops it after the step it is at, and it goes on from there."""
         if options:
-            out.print(describe(recipe), markup=False, highlight=False)
+            out.print(describe(recipe), markup=False, highlight=False, soft_wrap=True)
             return
         if data is None or folder is None:
             raise typer.BadParameter("give --data and --out, or --options to see what can be set")
