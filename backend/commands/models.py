@@ -134,12 +134,12 @@ def _tell(folder: Path, found: Imported) -> None:
     if found.network_parameters:
         _say(f"Its network has {found.network_parameters:,} parameters.")
     for names, what in (
-        (found.missing, "are missing from it and stay the backbone's"),
-        (found.unexpected, "in it are unknown and were left out"),
+        (found.missing, "missing from it and kept from the backbone"),
+        (found.unexpected, "in it unknown and left out"),
     ):
         if names:
             more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-            _say(f"Note: {len(names):,} tensors {what}: {', '.join(names[:NAMED])}{more}.")
+            _say(f"Note: tensors {what}: {len(names):,} ({', '.join(names[:NAMED])}{more}).")
     _say(
         f"Image features have a mean norm of {norms.image:.2f}, text features of {norms.text:.2f} "
         f"(ratio {norms.ratio:.2f})."

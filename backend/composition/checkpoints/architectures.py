@@ -50,10 +50,8 @@ def architecture_of(shapes: Shapes, openai: bool | None, path: Path) -> Fit:
 
     Raises InvalidInput where none fits, or several that differ in what shapes do not show.
     """
-    fits = [fit_of(shapes, name) for name in _plausible(shapes)]
-    fits = [fit for fit in fits if not fit.clashes]
-    if openai:
-        fits = [fit for fit in fits if _is_quick(fit.name)]
+    names = [name for name in _plausible(shapes) if not openai or _is_quick(name)]
+    fits = [fit for fit in (fit_of(shapes, name) for name in names) if not fit.clashes]
     best = [fit for fit in fits if fit.distance == min(other.distance for other in fits)]
     if not best:
         raise InvalidInput(
@@ -61,9 +59,9 @@ def architecture_of(shapes: Shapes, openai: bool | None, path: Path) -> Fit:
             "the same, name it with --backbone to see what differs."
         )
     if len(best) > 1:
-        names = " and ".join(fit.name for fit in best)
+        several = " and ".join(fit.name for fit in best)
         raise InvalidInput(
-            f"The weights in {path} fit {names}, which differ in what no shape shows: say which "
+            f"The weights in {path} fit {several}, which differ in what no shape shows: say which "
             "with --backbone (models of OpenAI are those that end in -quickgelu)."
         )
     return best[0]
@@ -111,6 +109,7 @@ def _plausible(shapes: Shapes) -> Iterator[str]:
     """The architectures whose configuration does not speak against the shapes."""
     words = shapes.get("token_embedding.weight", shapes.get("text.token_embedding.weight"))
     patch = shapes.get("visual.conv1.weight")
+    dim = shapes.get("text_projection", shapes.get("text.text_projection", ()))[-1:]
     depth = len({n.split("resblocks.")[1].split(".")[0] for n in shapes if _of_text(n)})
     for name in open_clip.list_models():
         facts = open_clip.get_model_config(name)
@@ -118,7 +117,7 @@ def _plausible(shapes: Shapes) -> Iterator[str]:
         known = (text.get("vocab_size", 49408), text.get("width", 512))  # open_clip's defaults
         if "hf_model_name" in text or words != known or text.get("layers", 12) != depth:
             continue
-        if _sees_so(facts["vision_cfg"], patch):
+        if dim in ((), (facts["embed_dim"],)) and _sees_so(facts["vision_cfg"], patch):
             yield name
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
-
-import torch
-from torch import Tensor
+from typing import NamedTuple
 
 from backend import clock
 from backend.composition.artefact import (
@@ -18,14 +14,22 @@ from backend.composition.artefact import (
     ModelCard,
     write_artefact,
 )
+from backend.composition.card import CARD
 from backend.composition.checkpoints.architectures import first_few
 from backend.composition.checkpoints.converting import Converted, as_folder, over_parent
+from backend.composition.checkpoints.network import (
+    check_over_backbone,
+    check_sizes,
+    composer_state,
+    network_in,
+    sizes_of_towers,
+)
 from backend.composition.checkpoints.norms import Norms, evened, measured_norms
 from backend.composition.checkpoints.reading import read_checkpoint
-from backend.composition.checkpoints.recognising import Recognised, State, recognise
-from backend.composition.networks import Combiner, Im2Text, Network, Phi, network_of
+from backend.composition.checkpoints.recognising import Recognised, recognise
 from backend.encoding.backbone import Backbone, load_backbone
 from backend.encoding.preprocessing import PreprocessingKind
+from backend.encoding.prompts import Prompt
 from backend.encoding.spec import DEMO, BackboneSpec
 from backend.errors import InvalidInput
 
@@ -72,13 +76,17 @@ def import_checkpoint(path: Path, out: Path, options: ImportOptions) -> Imported
     files = [path, *([options.combine_with] if options.combine_with else [])]
     found = _united([(file, recognise(read_checkpoint(file), file)) for file in files])
     _check_options(found, options)
-    network, unexpected = _network(found)
+    network, unexpected = network_in(found)
+    if network is not None and found.towers is not None:  # before anything is written
+        check_sizes(network, "the CLIP beside it", *sizes_of_towers(found.towers))
+    _check_place(out)
     converted = _converted(found, out, options, path)
-    _check_sizes(network, converted.backbone)
+    if network is not None:
+        check_over_backbone(network, converted.backbone)
     norms = measured_norms(converted.backbone)
     if options.even_norms:
         converted, norms = _even(converted, norms)
-    composer = _composer_state(found, network, converted.backbone)
+    composer = composer_state(found, network, converted.backbone.dim)
     kind = found.network_kind or ("combiner" if composer else "sum")
     card = _card(found, kind, converted.backbone, files, options, norms)
     write_artefact(out, card, composer, converted.changed)
@@ -120,6 +128,8 @@ def _check_options(found: Recognised, options: ImportOptions) -> None:
         raise InvalidInput(
             "Only an inversion (Phi, Pic2Word) reads in a prompt: leave out --prompt."
         )
+    if options.prompt is not None:
+        Prompt.parse(options.prompt)
     if options.pretrained is not None and options.backbone is None:
         raise InvalidInput("Weights belong to an architecture: name it with --backbone.")
     if options.even_norms and (found.network is not None or found.method != "clip"):
@@ -129,18 +139,10 @@ def _check_options(found: Recognised, options: ImportOptions) -> None:
         )
 
 
-def _network(found: Recognised) -> tuple[Network | None, tuple[str, ...]]:
-    """The network, strictly, and the names of tensors that are none of its own."""
-    if found.network is None or found.network_kind is None:
-        return None, ()
-    with torch.device("meta"):
-        kinds = {"combiner": Combiner(1, 1, 1), "phi": Phi(1, 1), "im2text": Im2Text(1, 1)}
-    known = tuple(f"{name}." for name, _ in kinds[found.network_kind].named_children())
-    own = {name: tensor for name, tensor in found.network.items() if name.startswith(known)}
-    network = network_of(found.network_kind, own)
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in own.values()):
-        raise InvalidInput("The network has weights that are no numbers: download it again.")
-    return network, tuple(name for name in found.network if name not in own)
+def _check_place(out: Path) -> None:
+    """As `write_artefact` does, before minutes of work."""
+    if out.exists() and not (out / CARD).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise InvalidInput(f"{out} holds something else than a model: name a new folder.")
 
 
 def _converted(found: Recognised, out: Path, options: ImportOptions, path: Path) -> Converted:
@@ -152,7 +154,10 @@ def _converted(found: Recognised, out: Path, options: ImportOptions, path: Path)
     )
     if found.towers is None:
         if not named:
-            raise InvalidInput(_whose(found, path))
+            raise InvalidInput(
+                f"{path} holds a network and no towers: name its backbone with --backbone and "
+                "--pretrained, or the checkpoint of its CLIP with --combine-with."
+            )
         return Converted(load_backbone(parent, device="cpu"), {})
     if has_weights:
         return over_parent(found.towers, parent, path)
@@ -161,48 +166,12 @@ def _converted(found: Recognised, out: Path, options: ImportOptions, path: Path)
     )
 
 
-def _whose(found: Recognised, path: Path) -> str:
-    dim = network_of(cast("Any", found.network_kind), cast("State", found.network)).dim
-    return (
-        f"{path} holds a network for features of {dim} numbers and no towers: name its backbone "
-        "with --backbone and --pretrained, or the checkpoint of its CLIP with --combine-with."
-    )
-
-
-def _check_sizes(network: Network | None, backbone: Backbone) -> None:
-    if network is None:
-        return
-    pairs = [("features", network.dim, backbone.dim)]
-    if not isinstance(network, Combiner):
-        pairs.append(("numbers in a token", network.token_width, backbone.token_width))
-    for what, wanted, has in pairs:
-        if wanted != has:
-            raise InvalidInput(
-                f"The network is made for {wanted} {what}, and the backbone {backbone.spec.name} "
-                f"has {has}: name the backbone that it was trained on."
-            )
-
-
 def _even(converted: Converted, norms: Norms) -> tuple[Converted, Norms]:
     backbone = converted.backbone
     scaled = evened(backbone.model.state_dict(), norms)
     changed = {**converted.changed, **scaled}
     again = load_backbone(backbone.spec, device="cpu", overlay=changed)
     return replace(converted, backbone=again, changed=changed), measured_norms(again)
-
-
-def _composer_state(
-    found: Recognised, network: Network | None, backbone: Backbone
-) -> Mapping[str, Tensor] | None:
-    """A network's weights. CLIP4Cir's towers are trained for the sum of un-normalised features
-    (Baldrati et al. 2022, section 3.1), which is what a Combiner of zeros answers: it adds nothing
-    and weighs picture and words by one half each."""
-    if network is not None:
-        return network.state_dict()
-    if found.method == "clip":
-        return None
-    zeros = Combiner(backbone.dim, 1, 1).state_dict()
-    return {name: torch.zeros_like(tensor) for name, tensor in zeros.items()}
 
 
 def _card(

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from backend.composition.checkpoints.torchscript import is_torchscript, read_torchscript
 from backend.errors import InvalidInput, NotFound, TooLarge
 
 MAX_BYTES = 32 * 2**30  # of a file: the largest CLIP with its optimiser's state has about 30 GB
@@ -22,6 +23,7 @@ MAX_TENSORS = 100_000
 _SLACK = 2**20  # a zip's own records
 _PEEK = 9
 _ZIP = b"PK\x03\x04"
+_CUT = "it is cut off, or no checkpoint of torch"
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 _DAMAGES = (  # what a broken or hostile pickle ends in, besides UnpicklingError
     RuntimeError,
@@ -41,8 +43,8 @@ _DAMAGES = (  # what a broken or hostile pickle ends in, besides UnpicklingError
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """What is in a checkpoint: tensors by name, or wrappers of such mappings, on the CPU.
 
-    safetensors, told by its first bytes whatever the file is called, or what torch.save wrote,
-    read with weights_only and mapped into memory rather than copied where it can be.
+    safetensors, told by its first bytes whatever the file is called; what torch.save wrote, read
+    with weights_only and mapped into memory where it can be; TorchScript, its tensors alone.
 
     Raises NotFound for no file; TooLarge for one beyond 32 GiB, or that unpacks to more than it
     holds; InvalidInput for a damaged file and for one that holds code or objects besides tensors.
@@ -80,29 +82,27 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _torch_file(path: Path, head: bytes) -> Any:
     zipped = head.startswith(_ZIP)
-    if zipped:
-        _check_zip(path)
     try:
+        if zipped and _is_torchscript(path):
+            return read_torchscript(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         raise _refused(path, str(error)) from error
+    except SafetensorError as error:  # torch goes by the name
+        raise _unusable(path, "it is called safetensors and is something else") from error
     except _DAMAGES as error:
-        raise _unusable(path, "it is cut off, or no checkpoint of torch") from error
+        raise _unusable(path, _CUT) from error
 
 
-def _check_zip(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except zipfile.BadZipFile as error:
-        raise _unusable(path, "it is cut off, or no checkpoint of torch") from error
-    if any(entry.filename.endswith("/constants.pkl") for entry in entries):
-        raise InvalidInput(
-            f"{path} is a TorchScript archive, which carries code and is not run here: give the "
-            "same weights as safetensors or as a state dict (docs/checkpoints.md says how)."
-        )
-    if sum(entry.file_size for entry in entries) > path.stat().st_size + _SLACK:
-        raise TooLarge(f"{path} unpacks to more than it holds, as no checkpoint does: use another.")
+def _is_torchscript(path: Path) -> bool:
+    """Looked up after what the zip would unpack to, for torch would unpack it."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > path.stat().st_size + _SLACK:
+            raise TooLarge(
+                f"{path} unpacks to more than it holds, as no checkpoint does: use another."
+            )
+        return is_torchscript(archive)
 
 
 def _check_tensors(path: Path, values: Iterable[Any]) -> None:
@@ -123,7 +123,7 @@ def _is_whole(tensor: Tensor) -> bool:
 def _refused(path: Path, complaint: str) -> InvalidInput:
     named = _GLOBAL.search(complaint)
     if named is None:
-        return _unusable(path, "it is cut off, or no checkpoint of torch")
+        return _unusable(path, _CUT)
     return InvalidInput(
         f"{path} holds more than tensors (it names {named[1]}), and nothing in a checkpoint is "
         "executed here: save its state dict alone, or as safetensors."

@@ -38,7 +38,7 @@ _REFUSED_PARTS = {  # of the names of tensors
     "tokenlearn": "TG-CIR",
     "masks": "TG-CIR",
     "blip": "BLIP4CIR",
-    "blip_model": "BLIP4CIR",
+    "blip_model": "BLIP4CIR or SPRC",
     "visual_encoder": "BLIP4CIR",
 }
 

@@ -28,4 +28,4 @@ def tiny_architectures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     open_clip.add_model_config(folder)
     yield
     for name in configs:
-        del factory._MODEL_CONFIGS[name]
+        factory._MODEL_CONFIGS.pop(name, None)

@@ -26,7 +26,8 @@ class Size:
     @property
     def config(self) -> dict[str, object]:
         """As open_clip writes it."""
-        vision = {"image_size": self.image, "layers": self.layers, "width": self.width}
+        layers = self.layers if isinstance(self.layers, int) else list(self.layers)
+        vision = {"image_size": self.image, "layers": layers, "width": self.width}
         return {
             "embed_dim": self.dim,
             "vision_cfg": {**vision, "patch_size": self.patch or None},

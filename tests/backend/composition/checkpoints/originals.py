@@ -84,7 +84,9 @@ def _transformer(state: State, hidden: Tensor, mask: Tensor | None) -> Tensor:
         block = _below(state, f"resblocks.{layer}.")
         seen = _norm(_below(block, "ln_1."), hidden)
         joint = seen @ block["attn.in_proj_weight"].T + block["attn.in_proj_bias"]
-        hidden = hidden + _linear(block, "attn.out_proj", _attended(*joint.chunk(3, -1), 64, mask))
+        queries, keys, values = joint.chunk(3, -1)
+        answers = _attended(queries, keys, values, 64, mask)
+        hidden = hidden + _linear(block, "attn.out_proj", answers)
         inner = _linear(block, "mlp.c_fc", _norm(_below(block, "ln_2."), hidden))
         quick_gelu = inner * torch.sigmoid(1.702 * inner)
         hidden = hidden + _linear(block, "mlp.c_proj", quick_gelu)
@@ -123,9 +125,9 @@ def _resnet(tower: State, images: Tensor) -> Tensor:
     hidden = functional.avg_pool2d(hidden, 2)
     for stage in range(1, 5):
         blocks = sorted({n.split(".")[1] for n in tower if n.startswith(f"layer{stage}.")}, key=int)
-        for number in blocks:
-            stride = 2 if stage > 1 and number == "0" else 1
-            hidden = _bottleneck(_below(tower, f"layer{stage}.{number}."), hidden, stride)
+        for block in blocks:
+            stride = 2 if stage > 1 and block == "0" else 1
+            hidden = _bottleneck(_below(tower, f"layer{stage}.{block}."), hidden, stride)
     return _attention_pool(_below(tower, "attnpool."), hidden, head=64)
 
 
@@ -147,8 +149,8 @@ def _bottleneck(block: State, hidden: Tensor, stride: int) -> Tensor:
 def _attention_pool(pool: State, hidden: Tensor, head: int) -> Tensor:
     rows = hidden.flatten(2).mT
     rows = torch.cat([rows.mean(dim=1, keepdim=True), rows], dim=1) + pool["positional_embedding"]
-    parts = (_linear(pool, f"{name}_proj", rows) for name in "qkv")
-    return _linear(pool, "c_proj", _attended(*parts, head, None))[:, 0]
+    queries, keys, values = (_linear(pool, f"{name}_proj", rows) for name in "qkv")
+    return _linear(pool, "c_proj", _attended(queries, keys, values, head, None))[:, 0]
 
 
 def _batch_norm(state: State, name: str, rows: Tensor) -> Tensor:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import open_clip
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional
 
 from backend.composition.artefact import load_model
 from backend.composition.checkpoints.importing import ImportOptions, import_checkpoint
+from backend.errors import InvalidInput, NoSpace
 from tests.backend.composition.checkpoints import originals
 from tests.backend.composition.checkpoints.layouts import (
     TINY,
@@ -21,6 +25,7 @@ from tests.backend.composition.checkpoints.layouts import (
     phi,
     prefixed,
 )
+from tests.disks import small_disk
 
 TEXTS = ["is red, with longer sleeves", "and without the $ 5 * print"]
 CLIP = filled(openai_clip(TINY))
@@ -136,3 +141,169 @@ def test_pic2word_has_both_in_one_file_behind_the_prefix_of_data_parallel(tmp_pa
     expected = read(CLIP, "a photo of * , {}", originals.im2text(IM2TEXT, seen(CLIP, pixels)))
     np.testing.assert_allclose(answers(model, pixels, unmarked()), expected, atol=2e-6)
     assert model.card.recipe == "pic2word"
+
+
+def test_openais_own_file_in_half_precision_answers_as_its_float32(tmp_path):
+    halves = {name: t.half() if t.is_floating_point() else t for name, t in CLIP.items()}
+    facts = {"input_resolution": 32, "context_length": 77, "vocab_size": 49408}
+    numbers = {name: torch.tensor(number) for name, number in facts.items()}
+    report, model = imported(tmp_path, {**halves, **numbers})
+    rounded = {name: tensor.float() for name, tensor in halves.items()}
+    pixels = pictures(32)
+    image = functional.normalize(seen(rounded, pixels))
+    total = image + functional.normalize(originals.text_features(rounded, TOKENIZE(TEXTS)))
+    np.testing.assert_allclose(answers(model, pixels), functional.normalize(total), atol=2e-6)
+    assert (report.card.recipe, report.card.composer.kind, report.unexpected) == ("clip", "sum", ())
+    assert model.backbone.preprocessing.kind == "clip"
+    assert all(t.dtype == torch.float32 for t in model.backbone.model.parameters())
+
+
+def test_over_a_named_parent_only_what_differs_is_kept(tmp_path):
+    torch.save(CLIP, tmp_path / "openai.pt")
+    tuned = {**CLIP, "text_projection": CLIP["text_projection"] * 1.5, "attn_mask": torch.ones(2)}
+    del tuned["visual.proj"]
+    report, model = imported(
+        tmp_path,
+        {"CLIP": tuned},
+        backbone="Tiny-ViT-quickgelu",
+        pretrained=str(tmp_path / "openai.pt"),
+    )
+    assert (report.missing, report.unexpected) == (("visual.proj",), ("attn_mask",))
+    assert load_file(tmp_path / "model/towers.safetensors").keys() == {"text_projection"}
+    assert report.changed == 1
+    whole = {**tuned, "visual.proj": CLIP["visual.proj"]}
+    pixels = pictures(32)
+    total = seen(whole, pixels) + originals.text_features(whole, TOKENIZE(TEXTS))
+    np.testing.assert_allclose(answers(model, pixels), functional.normalize(total), atol=2e-6)
+
+
+def test_tensors_that_share_memory_are_written_apart(tmp_path):
+    joint = torch.randn(2, 64)
+    state = {**CLIP, "ln_final.bias": joint[0], "transformer.resblocks.0.ln_1.bias": joint[1]}
+    _, model = imported(tmp_path, {"CLIP": state})
+    assert torch.equal(model.backbone.model.state_dict()["ln_final.bias"], joint[0])
+
+
+def test_unknown_tensors_of_a_network_are_left_out_and_named(tmp_path):
+    torch.save({"CLIP": CLIP}, tmp_path / "clip.pt")
+    content = {"Combiner": {**COMBINER, "logit_scale": torch.tensor(100.0)}}
+    report, _ = imported(tmp_path, content, combine_with=tmp_path / "clip.pt")
+    assert report.unexpected == ("logit_scale",)
+
+
+def test_even_norms_scale_a_clip_once_and_keep_its_similarities(tmp_path):
+    long = {**CLIP, "text_projection": CLIP["text_projection"] * 7}
+    (tmp_path / "plain").mkdir()
+    before, plain = imported(tmp_path / "plain", long, backbone="Tiny-ViT-quickgelu")
+    report, model = imported(tmp_path, long, backbone="Tiny-ViT-quickgelu", even_norms=True)
+    assert before.norms.ratio < 0.5
+    assert report.norms == pytest.approx((10, 10), rel=1e-4)
+    assert report.changed == 2
+    assert model.card.parameters["evened"] is True
+    pixels = pictures(32)
+    np.testing.assert_allclose(answers(model, pixels), answers(plain, pixels), atol=2e-6)
+
+
+def test_the_card_says_which_files_it_is_of(tmp_path):
+    report, _ = imported(tmp_path, {"epoch": 7, "CLIP": CLIP}, name="tuned")
+    digest = hashlib.sha256((tmp_path / "published.pt").read_bytes()).hexdigest()
+    assert report.card.name == "tuned"
+    assert report.card.parameters["imported"] == {"published.pt": digest}
+    assert report.card.backbone.name == f"local-dir:{tmp_path}/model-backbone"
+
+
+# What is refused, and leaves nothing behind
+
+
+def refusal(tmp_path, content, **options):
+    with pytest.raises(InvalidInput) as caught:
+        imported(tmp_path, content, **options)
+    assert not (tmp_path / "model/model.json").exists()
+    assert not (tmp_path / "model-backbone/model.safetensors").exists()
+    return caught.value.sentence
+
+
+def test_missing_tensors_without_a_parent_are_counted_and_the_first_named(tmp_path):
+    fewer = {name: tensor for name, tensor in CLIP.items() if "mlp" not in name}
+    assert refusal(tmp_path, {"CLIP": fewer}).startswith(
+        f"16 tensors of Tiny-ViT-quickgelu are missing from {tmp_path}/published.pt "
+        "(visual.transformer.resblocks.0.mlp.c_fc.weight, "
+    )
+
+
+def test_a_network_alone_needs_a_backbone(tmp_path):
+    assert refusal(tmp_path, {"Phi": PHI}) == (
+        f"{tmp_path}/published.pt holds a network and no towers: name its backbone with "
+        "--backbone and --pretrained, or the checkpoint of its CLIP with --combine-with."
+    )
+
+
+def test_a_network_for_other_features_is_refused(tmp_path):
+    torch.save({"CLIP": CLIP}, tmp_path / "clip.pt")
+    wide = filled(combiner(24, 32, 64))
+    sentence = refusal(tmp_path, {"Combiner": wide}, combine_with=tmp_path / "clip.pt")
+    assert sentence == (
+        "The network is made for 24 features, and the CLIP beside it has 16: name the backbone "
+        "that it was trained on."
+    )
+    narrow = filled(phi(16, 64, 48))
+    sentence = refusal(tmp_path, {"Phi": narrow}, combine_with=tmp_path / "clip.pt")
+    assert sentence.startswith("The network is made for 48 numbers in a token, and the CLIP ")
+    torch.save(CLIP, tmp_path / "openai.pt")
+    parent = {"backbone": "Tiny-ViT-quickgelu", "pretrained": str(tmp_path / "openai.pt")}
+    sentence = refusal(tmp_path, {"Combiner": wide}, **parent)
+    assert "24 features, and the backbone Tiny-ViT-quickgelu has 16" in sentence
+
+
+def test_a_network_with_a_tensor_missing_is_refused(tmp_path):
+    torch.save({"CLIP": CLIP}, tmp_path / "clip.pt")
+    fewer = {name: tensor for name, tensor in COMBINER.items() if name != "output_layer.bias"}
+    sentence = refusal(tmp_path, {"Combiner": fewer}, combine_with=tmp_path / "clip.pt")
+    assert "The weights are not those of a network of the kind combiner" in sentence
+    assert "output_layer.bias" in sentence
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    torch.save({"CLIP": CLIP}, tmp_path / "clip.pt")
+    broken = {**PHI, "layers.0.bias": torch.full((64,), torch.nan)}
+    assert refusal(tmp_path, {"Phi": broken}, combine_with=tmp_path / "clip.pt") == (
+        "The network has weights that are no numbers: download it again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "sentence"),
+    [
+        ({"CLIP": CLIP}, {"prompt": "a $"}, "Only an inversion (Phi, Pic2Word) reads in a prompt"),
+        ({"CLIP": CLIP}, {"pretrained": "openai"}, "Weights belong to an architecture"),
+        ({"CLIP": CLIP}, {"even_norms": True}, "depends on the norms that its features had"),
+        ({"CLIP": CLIP}, {"backbone": "ViT-B-32"}, "are of another architecture than ViT-B-32"),
+        ({"CLIP": CLIP, "Phi": PHI}, {"prompt": "no place"}, "has no places for the picture"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(tmp_path, content, options, sentence):
+    assert sentence in refusal(tmp_path, content, **options)
+
+
+def test_two_of_a_kind_do_not_make_a_pair(tmp_path):
+    torch.save({"CLIP": CLIP}, tmp_path / "clip.pt")
+    sentence = refusal(tmp_path, {"CLIP": CLIP}, combine_with=tmp_path / "clip.pt")
+    assert sentence.startswith(f"{tmp_path}/published.pt and {tmp_path}/clip.pt do not make a pair")
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
+    (tmp_path / "model-backbone").mkdir()
+    (tmp_path / "model-backbone/thesis.txt").write_text("mine")
+    assert "holds something else than a backbone" in refusal(tmp_path, {"CLIP": CLIP})
+    assert (tmp_path / "model-backbone/thesis.txt").read_text() == "mine"
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/thesis.txt").write_text("mine")
+    assert "holds something else than a model" in refusal(tmp_path, {"CLIP": CLIP})
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
+    torch.save({"CLIP": CLIP}, tmp_path / "published.pt")
+    with small_disk(tmp_path / "disk", 4) as disk:
+        with pytest.raises(NoSpace, match="The disk is full, so the backbone was not written to"):
+            import_checkpoint(tmp_path / "published.pt", disk.root / "model", ImportOptions())
+        assert list(disk.root.iterdir()) == []
