@@ -149,7 +149,7 @@ def test_a_url_nobody_can_open_is_one_sentence(url):
         BlobStore(url)
 
 
-class Remembering(AbstractFileSystem):
+class Remembering(AbstractFileSystem):  # type: ignore[misc]
     """Files in memory whose listings are remembered as s3fs remembers them, and whose existence is
     answered from such a listing."""
 
