@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from ui.connection import client, picture_url
-from ui.text import amount, bytes_of
+from ui.text import amount, bytes_of, plain
 
 
 def draw(filters: Sequence[str]) -> None:
@@ -21,8 +21,11 @@ def draw(filters: Sequence[str]) -> None:
         which = "The products under the filters" if filters else "The whole catalogue"
         st.markdown(
             f"{which}: {amount(size.products, 'product')} with {amount(size.images, 'picture')}, "
-            f"**{bytes_of(size.bytes)}**, as a zip that imports again to the same."
+            f"**{bytes_of(size.bytes)}**, as a zip"
+            f"{'.' if size.zip_problem else ' that imports again to the same.'}"
         )
+        if size.zip_problem:
+            st.warning(plain(size.zip_problem), icon=":material/folder_zip:")
         query = f"?{urlencode([('filters', one) for one in filters])}" if filters else ""
         # Straight from the API: a catalogue of gigabytes must not go through this page's memory.
         st.link_button(

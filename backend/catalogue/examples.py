@@ -74,7 +74,16 @@ EXPORT: Responses = {
         "description": "One product a line, as a manifest that can be imported.",
     }
 }
-EXPORT_SIZE = _answer(200, {"products": 1500, "images": 1512, "bytes": 190_340_112})
+EXPORT_SIZE = _answer(
+    200,
+    {
+        "products": 1500,
+        "images": 1512,
+        "bytes": 190_340_112,
+        "zip_problem": None,
+        "folder_problem": None,
+    },
+)
 EXPORT_ZIP: Responses = {
     200: {
         "content": {"application/octet-stream": {"schema": {"type": "string"}}},

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.accounts.actor import require
 from backend.catalogue import examples, picture_routes, service
+from backend.catalogue.export_limits import with_problems
 from backend.catalogue.exporting import export_lines, export_size, export_zip
 from backend.catalogue.facets import facets, summary
 from backend.catalogue.listing import list_products, read_filter
@@ -273,9 +274,10 @@ def get_export_size(
     filters: Filters = [],  # noqa: B006 - FastAPI copies it
     runtime: Runtime = Depends(get_runtime),
 ) -> ExportSize:
-    """Products, images and the images' bytes."""
+    """Products, images and the images' bytes; and whether a zip or folder of them comes back."""
     with runtime.database.read() as session:
-        return export_size(session, read_filter(session, filters))
+        size = export_size(session, read_filter(session, filters))
+    return with_problems(size, runtime.settings.max_upload_bytes)
 
 
 def _download(chunks: Iterator[str] | Iterator[bytes], form: str, name: str) -> StreamingResponse:

@@ -281,6 +281,10 @@ class ExportSize(BaseModel):
     products: int
     images: int
     bytes: int = Field(description="Of all images together, each counted once.")
+    zip_problem: str | None = Field(
+        None, description="Why a zip of it could not be imported again, if so, and what to do."
+    )
+    folder_problem: str | None = Field(None, description="The same of a folder.")
 
 
 JsonObject = dict[str, Any]

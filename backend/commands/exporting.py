@@ -29,12 +29,19 @@ def export(
     wanted = filters or []
     if target.suffix.lower() == ".zip":
         with new_file(target) as file, connect(url) as client:
-            _write_zip(client, file, wanted, _size(client, wanted).bytes)
+            size = _size(client, wanted)
+            problem = size.zip_problem
+            _warn(problem)
+            _write_zip(client, file, wanted, size.bytes)
     else:
         _make_empty(target)
         with connect(url) as client:
-            _write_folder(client, target, wanted, _size(client, wanted).products)
-    out.print(f"The catalogue is in {target}: bring it back with akin ingest {target}")
+            size = _size(client, wanted)
+            problem = size.folder_problem
+            _warn(problem)
+            _write_folder(client, target, wanted, size.products)
+    back = "." if problem else f": bring it back with akin ingest {target}"
+    out.print(f"The catalogue is in {target}{back}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -68,6 +75,11 @@ def _size(client: AkinClient, filters: Sequence[str]) -> ExportSize:
         highlight=False,
     )
     return size
+
+
+def _warn(problem: str | None) -> None:
+    if problem is not None:
+        err.print(problem, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _write_zip(client: AkinClient, file: BinaryIO, filters: Sequence[str], size: int) -> None:

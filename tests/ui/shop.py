@@ -46,6 +46,7 @@ class Shop:
     staged: dict[str, dict[str, str]] = field(default_factory=dict)
     brought: dict[str, list[str]] = field(default_factory=dict)
     previews: int = 0
+    upload_bytes: int = 10**9
     searches: list[SearchRequest] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI, Form, Query, Request, Response, UploadFile
 from fastapi.responses import JSONResponse
 
+from backend.catalogue.export_limits import with_problems
 from backend.catalogue.preview_schemas import (
     ManifestPreview,
     PictureNames,
@@ -164,7 +165,8 @@ def _add_catalogue(app: FastAPI, shop: Shop) -> None:
         found = shop.matching(filters)
         images = {image.sha256 for product in found for image in product.images}
         size = sum(len(shop.pictures[sha]) for sha in images)
-        return ExportSize(products=len(found), images=len(images), bytes=size)
+        size_told = ExportSize(products=len(found), images=len(images), bytes=size)
+        return with_problems(size_told, shop.upload_bytes)
 
     @app.get("/v1/catalogue/export.zip")
     def export(filters: Filters) -> Response:

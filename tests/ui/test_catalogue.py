@@ -237,6 +237,17 @@ def test_an_export_tells_its_size_first(visit: Visit, shop: Shop) -> None:
     assert f"{size:.1f} kB" in told
     link = page.get("link_button")[0].proto
     assert link.url.endswith("/v1/catalogue/export.zip")
+    assert not page.warning
+
+
+def test_an_export_that_is_too_large_to_come_back_says_so(visit: Visit, shop: Shop) -> None:
+    shop.upload_bytes = 20_000
+    page = visit("catalogue")
+    page.session_state["export_panel"] = True
+    page.run()
+    warning = page.warning[0].value.replace("\\", "")
+    assert "since 20,000 may be sent at once here: export a folder instead" in warning
+    assert not [text for text in page.markdown if "imports again" in text.value]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""`akin export` says before it writes a zip that could not come back, and recommends a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from typer.testing import CliRunner, Result
+
+from backend import problems
+from backend.catalogue.routes import router
+from backend.cli import app as akin
+from backend.runtime import Runtime
+from tests.ui.standin import served
+from tests.workers.workshop import import_files, photos
+
+
+@pytest.fixture
+def url(runtime: Runtime) -> Iterator[str]:
+    """A server with a few products that takes no more than four thousand bytes at once."""
+    runtime.settings.max_upload_bytes = 4_000
+    import_files(runtime, photos(6))
+    app = FastAPI()
+    app.state.runtime = runtime
+    app.include_router(router)
+    problems.install(app)
+    with served(app) as url:
+        yield url
+
+
+def export(url: str, *arguments: str) -> Result:
+    result = CliRunner().invoke(akin, ["export", *arguments, "--url", url])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_a_zip_that_could_not_come_back_is_told(url: str, tmp_path: Path) -> None:
+    target = tmp_path / "catalogue.zip"
+    result = export(url, str(target))
+    assert "could not be imported again, since 4,000 may be sent at once here" in result.stderr
+    assert "export a folder instead, with akin export FOLDER" in result.stderr
+    assert "bring it back" not in result.stdout
+    assert target.exists()
+
+
+def test_a_folder_of_the_same_comes_back(url: str, tmp_path: Path) -> None:
+    result = export(url, str(tmp_path / "catalogue"))
+    assert "could not be imported again" not in result.stderr
+    assert "bring it back with akin ingest" in result.stdout
+
+
+def test_a_part_that_is_small_enough_comes_back_as_a_zip(url: str, tmp_path: Path) -> None:
+    result = export(url, str(tmp_path / "part.zip"), "--filter", "sku=3")
+    assert "could not be imported again" not in result.stderr
+    assert "bring it back with akin ingest" in result.stdout
