@@ -32,6 +32,11 @@ class CombinerComposer(Composer):
         self._network = network
         self._threads = threads
 
+    @property
+    def network(self) -> Combiner:
+        """Its weights, which a second stage of training begins with."""
+        return self._network
+
     def compose(self, features: QueryFeatures) -> Vectors:
         return self.compose_each([features])[0]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from backend.errors import InvalidInput
-from workers.recipes import combiner, lincir, pic2word
+from workers.recipes import combiner, lincir, pic2word, spn_bank
 from workers.recipes.recipe import Recipe
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {module.RECIPE.name: module.RECIPE for module in (combiner, pic2word, lincir)}
+    {module.RECIPE.name: module.RECIPE for module in (combiner, spn_bank, pic2word, lincir)}
 )
 
 

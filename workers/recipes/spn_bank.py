@@ -1,0 +1,274 @@
+"""`spn-bank`: SPN4CIR's second stage, a text tower against every training image at once.
+
+Feng et al. 2024, "Improving composed image retrieval via contrastive learning with scaling
+positives and negatives", section 3.4. The image tower is frozen, so the bank of all images is exact
+and is encoded once; the text tower is trained, and the Combiner of a model that has one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, cast
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from backend.composition.artefact import (
+    ComposedModel,
+    ComposerCard,
+    DataCard,
+    write_artefact,
+)
+from backend.composition.networks import Combiner
+from backend.composition.trained import CombinerComposer
+from backend.encoding.backbone import load_backbone
+from backend.encoding.towers import text_features
+from backend.errors import InvalidInput
+from workers.recipes.recipe import Parameters, Recipe, Trained, Training, card_of
+from workers.trainer.choosing import SELECTED, choosing_figures
+from workers.trainer.fitting import fit
+from workers.trainer.losses import bank_loss
+from workers.trainer.objective import Outcome
+from workers.trainer.order import Rows
+from workers.trainer.triplet_data import TripletData, training_triplets
+
+IMAGE_TOWER = "visual."
+"""What the parameters of an image tower are called; all others are the text side's."""
+
+
+class SpnBankParameters(Parameters):
+    """Published values on CLIP4Cir: batch 256, 3 epochs, AdamW at 2e-5 with eps 1e-7, tau 0.02."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "8gb": {"chunk": 64},
+        "small-data": {"batch": 128, "epochs": 3, "lr": 2e-4},
+    }
+
+    batch: int = Field(256, ge=1)
+    epochs: int = Field(3, ge=1)
+    lr: float = Field(2e-5, gt=0)
+    seed: int = Field(42, ge=0)
+    temperature: float = Field(0.02, gt=0, description="tau of the loss.")
+    chunk: int | None = Field(None, ge=1, description="Captions that are encoded at a time.")
+    negatives: Literal["triplets", "all"] = Field(
+        "triplets", description="all: the gallery's other images are in the bank too."
+    )
+    mean: str = Field("arithmetic", pattern="^(arithmetic|harmonic|geometric)$")
+
+
+@dataclass
+class SpnBankObjective:
+    """Text tower and Combiner against a bank.
+
+    bank: (images, dim) un-normalised, the triplets' images first. tokens: (texts, context).
+    groups: (images,), equal where two pictures are the same.
+    """
+
+    model: Any  # open_clip has no types
+    network: Combiner
+    trains_network: bool
+    data: TripletData
+    bank: Tensor
+    tokens: Tensor
+    groups: Tensor | None
+    temperature: float
+    seed: int
+    in_batch: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._unit_bank = functional.normalize(self.bank, dim=-1)
+
+    @property
+    def count(self) -> int:
+        return len(self.data.references)
+
+    def trained(self) -> Mapping[str, Tensor]:
+        text = {name: tensor for name, tensor in self.model.named_parameters() if of_text(name)}
+        own = {f"combiner.{name}": tensor for name, tensor in self.network.named_parameters()}
+        return text | own if self.trains_network else text
+
+    def train_mode(self) -> None:
+        """The towers stay in evaluation mode, as published; only a Combiner drops out."""
+        self.model.eval()
+        self.network.train(self.trains_network)
+
+    def load(self, rows: Rows, epoch: int) -> tuple[Rows, Rows, Rows]:
+        told = self.data.told(rows, epoch, self.seed)
+        return self.data.references[rows], told, self.data.targets[rows]
+
+    def encode(self, batch: tuple[Rows, Rows, Rows]) -> tuple[Tensor, ...]:
+        references, told, targets = (torch.from_numpy(rows) for rows in batch)
+        words = text_features(self.model, self.tokens[told])
+        return self.network(self.bank[references], words), targets.to(self.bank.device)
+
+    def loss(self, features: tuple[Tensor, ...]) -> Tensor:
+        queries, targets = features
+        return bank_loss(queries, self._unit_bank, targets, self.temperature, self.groups)
+
+    def facts(self) -> Mapping[str, Any]:
+        return {
+            "data": self.data.digest,
+            "bank": len(self.bank),
+            "temperature": self.temperature,
+            "masked": self.groups is not None,
+        }
+
+
+def of_text(name: str) -> bool:
+    """Whether a parameter is the text side's; the temperature of CLIP's own loss has no part."""
+    return not name.startswith(IMAGE_TOWER) and name not in ("logit_scale", "logit_bias")
+
+
+def sum_of_features(dim: int) -> Combiner:
+    """A Combiner of zeros: it adds nothing of its own and weighs both parts by one half, which is
+    CLIP4Cir's sum of un-normalised features."""
+    network = Combiner(dim, 1, 1, dropout=0.0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    return network
+
+
+def train(training: Training) -> Outcome:
+    """Train the text side of a sum or a Combiner, and write it as an artefact.
+
+    Raises InvalidInput for data that cannot be trained on, a model that reads pictures as words,
+    and what `fit` raises.
+    """
+    parameters = cast(SpnBankParameters, training.parameters)
+    data = training_triplets(training.data)
+    objective = bank_objective(training, parameters, data)
+    parent = training.parent
+    measure = choosing_figures(
+        data.dataset, parent, training.cache, frozen_text=False, mean=parameters.mean,
+        progress=training.said,
+    )  # fmt: skip
+
+    def answering() -> ComposedModel:
+        composer = CombinerComposer(objective.network.eval())
+        return ComposedModel(parent.backbone, composer, parent.card)
+
+    outcome = fit(
+        objective,
+        parameters.fit_options(
+            eps=1e-7, chunk=parameters.chunk, select=SELECTED if measure else None,
+            segment_seconds=training.segment_seconds,
+        ),
+        training.out,
+        evaluate=None if measure is None else lambda: measure(answering()),
+        cancelled=training.cancelled,
+        report=training.report,
+        team=training.team,
+    )  # fmt: skip
+    if outcome.stopped in ("done", "early") and training.team.leads:
+        _write(training, objective, data, outcome)
+    return outcome
+
+
+def bank_objective(
+    training: Training, parameters: SpnBankParameters, data: TripletData
+) -> SpnBankObjective:
+    """The objective with its bank from the cache; the parent's text tower is trained in place."""
+    backbone = training.parent.backbone
+    network, learned = _network(training.parent)
+    bank = _bank(training, data, parameters.negatives)
+    torch.manual_seed(parameters.seed)
+    for name, parameter in backbone.model.named_parameters():
+        parameter.requires_grad_(of_text(name))
+    network.requires_grad_(learned)
+    masked = parameters.protocol == "default"
+    return SpnBankObjective(
+        model=backbone.model,
+        network=network.to(backbone.device),
+        trains_network=learned,
+        data=data,
+        bank=torch.from_numpy(bank).to(backbone.device),
+        tokens=backbone.tokenize(data.texts).to(backbone.device),
+        groups=_groups(bank).to(backbone.device) if masked else None,
+        temperature=parameters.temperature,
+        seed=parameters.seed,
+    )
+
+
+def _network(parent: ComposedModel) -> tuple[Combiner, bool]:
+    """The Combiner to compose with, and whether it is trained too."""
+    if parent.card.composer.kind == "sum" and not parent.card.composer.centred:
+        return sum_of_features(parent.backbone.dim), False
+    if isinstance(parent.composer, CombinerComposer):
+        network = copy.deepcopy(parent.composer.network)
+        return network, any(bool(tensor.any()) for tensor in network.parameters())
+    raise InvalidInput(
+        f"The model {parent.card.name} is a {parent.card.composer.kind}: spn-bank goes on from a "
+        "sum or a Combiner, so name such a model with --model."
+    )
+
+
+def _bank(training: Training, data: TripletData, negatives: str) -> np.ndarray[Any, Any]:
+    """(images, dim): the triplets' images in their order, then all others if they are wanted."""
+    names: list[str] = list(data.names)
+    if negatives == "all":
+        others = (name for split in data.splits for name in split.found_gallery)
+        names = list(dict.fromkeys([*names, *others]))
+    images: dict[str, Path] = {name: data.images[name] for name in names}
+
+    def seen(done: int, total: int) -> None:
+        training.said("Seeing pictures", done, total)
+
+    found = training.cache.image_features(training.parent.backbone, images, seen).require_all()
+    return np.array(found.take(found.rows_of(names)))
+
+
+def _groups(bank: np.ndarray[Any, Any]) -> Tensor:
+    """(images,) numbers that pictures with the same features share: the same picture twice."""
+    _, groups = np.unique(bank, axis=0, return_inverse=True)
+    return torch.from_numpy(groups.reshape(-1))
+
+
+def _write(
+    training: Training, objective: SpnBankObjective, data: TripletData, outcome: Outcome
+) -> None:
+    """The artefact; its fingerprint is taken of the towers as anyone will load them."""
+    parent = training.parent
+    spec = parent.card.backbone.spec
+    towers = _changed(objective.model, load_backbone(spec, "cpu").model)
+    loaded = load_backbone(spec, "cpu", overlay=towers)
+    trained = Trained(
+        ComposerCard(kind="combiner"),
+        DataCard(
+            description=data.dataset.kind.label,
+            hash=data.digest,
+            counts={**data.counts, "bank": len(objective.bank)},
+        ),
+        {"choosing": dict(outcome.figures), "seconds": round(outcome.seconds, 1),
+         "best_step": outcome.best_step},
+        " ".join(data.remarks),
+    )  # fmt: skip
+    model = ComposedModel(loaded, parent.composer, parent.card)
+    card = card_of(training, RECIPE.name, model, trained)
+    write_artefact(training.artefact, card, objective.network.state_dict(), towers)
+
+
+def _changed(model: Any, base: Any) -> dict[str, Tensor]:
+    """The tensors that differ from those the parent backbone comes with, its own training's too."""
+    before = base.state_dict()
+    now = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    return {
+        name: tensor.clone()
+        for name, tensor in now.items()
+        if not torch.equal(tensor, before[name])
+    }
+
+
+RECIPE = Recipe(
+    name="spn-bank",
+    about="A second stage: the text tower learns against every training image (SPN4CIR).",
+    data="triplets: FashionIQ, CIRR or Wardrobe",
+    parameters=SpnBankParameters,
+    train=train,
+)
