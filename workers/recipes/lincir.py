@@ -8,8 +8,9 @@ is frozen: the feature of the whole caption is computed once, and no weight of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -34,6 +35,8 @@ from workers.trainer.objective import Outcome
 from workers.trainer.order import Rows
 
 KEPT = 500_000  # captions whose features and masked tokens are kept; of more, each is made anew
+FRAME = 2  # tokens around a text
+BLOCK = 2_048  # captions that are made ready at a time
 
 
 class LincirParameters(InversionParameters):
@@ -191,7 +194,12 @@ def lincir_objective(training: Training, parameters: LincirParameters) -> Lincir
 
 def _usable(texts: Texts, training: Training) -> Rows:
     """The numbers of the captions that say something."""
-    found = [number for number, text in enumerate(texts.take(range(len(texts)))) if cleaned(text)]
+    found = [
+        number
+        for block in _blocks(range(len(texts)))
+        for number, text in zip(block, texts.take(block), strict=True)
+        if cleaned(text)
+    ]
     if not found:
         raise InvalidInput(
             f"None of the {len(texts):,} captions in {training.data} says anything: bring some "
@@ -207,21 +215,28 @@ def _kept(training: Training, texts: Texts, rows: Rows, masker: Masker) -> Maske
     def read(done: int, total: int) -> None:
         training.said("Reading captions", done, total)
 
-    captions = _cleaned(backbone, texts.take(rows))
-    whole = training.cache.text_features(backbone, captions, read)
-    tokens, marks = masker(captions, rows.tolist())
+    blocks = list(_blocks(rows.tolist()))
+    captions = [_cleaned(backbone, texts.take(block)) for block in blocks]
+    whole = training.cache.text_features(backbone, list(chain.from_iterable(captions)), read)
+    made = [masker(*pair) for pair in zip(captions, blocks, strict=True)]
+    tokens, marks = (torch.cat(column) for column in zip(*made, strict=True))
     return Masked(tokens, marks, torch.from_numpy(whole.copy()))
 
 
-def _cleaned(backbone: Backbone, captions: list[str]) -> list[str]:
-    """Captions that fit into the context, cleaned; they are counted only where they may not."""
-    short = [cleaned(caption) for caption in captions]
-    beyond = backbone.cut(short)
+def _blocks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), BLOCK):
+        yield numbers[start : start + BLOCK]
+
+
+def _cleaned(backbone: Backbone, captions: Sequence[str]) -> list[str]:
+    """Captions that fit into the context, cleaned; only those are counted that may not: a token is
+    a byte at least."""
+    room = backbone.context_length - FRAME
 
     def fits(text: str) -> bool:
-        return not backbone.cut([text])[0]
+        return len(text.encode(errors="replace")) <= room or not backbone.cut([text])[0]
 
-    return [cleaned(t, fits) if b else t for t, b in zip(short, beyond, strict=True)]
+    return [cleaned(caption, fits) for caption in captions]
 
 
 RECIPE = Recipe(
