@@ -31,6 +31,7 @@ SPLIT_WORDS: dict[str, Split] = {
 }
 _JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _SKU_LENGTH, _CATEGORY_LENGTH, _NAME_LENGTH = 200, 100, 1000
+_NAME_BYTES = 2500  # as UTF-8; an index of PostgreSQL takes some 2,700 with what stands beside it
 _UNREADABLE_NAME = re.compile(
     r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-f]{12,}", re.IGNORECASE
 )
@@ -116,6 +117,11 @@ def check_name(name: str) -> str:
     if not name.isprintable() and any(unicodedata.category(c) in {"Cc", "Cs"} for c in name):
         raise InvalidInput(
             f"The file name {_shown(name)} holds characters that cannot be stored: rename the file."
+        )
+    if (size := len(name.encode())) > _NAME_BYTES:
+        raise InvalidInput(
+            f"The file name {_shown(name[:60])}… has {size:,} bytes as UTF-8, and {_NAME_BYTES:,} "
+            "are allowed: shorten it."
         )
     if any(part in {"", ".", ".."} for part in name.split("/")) or _leaves_posix(name):
         raise InvalidInput(

@@ -200,8 +200,8 @@ def _one(
 def _locked_ids(
     session: Session, product_ids: Sequence[str], which: ColumnElement[bool] | None = None
 ) -> list[str]:
-    """Those of the ids that are there; locked in the order in which an import locks its products, so
-    that neither two edits nor an edit and an import can deadlock."""
+    """Those of the ids that are there; locked in the order in which an import locks its products,
+    so that neither two edits nor an edit and an import can deadlock."""
     ids = [product_id for product_id in product_ids if "\0" not in product_id]
     wanted = select(Product.id).where(Product.id.in_(ids), true() if which is None else which)
     return list(session.scalars(wanted.order_by(Product.number).with_for_update()))

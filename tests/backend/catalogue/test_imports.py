@@ -6,6 +6,7 @@ import hashlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -100,6 +101,20 @@ def test_claims_that_are_refused(database: Database, queue: Queue) -> None:
         claimed(database, job_id, claim("a.zip", 1, 1001))
     with pytest.raises(NotFound, match="There is no import nothing: open one first"):
         claimed(database, "nothing", claim("a.jpg", 1))
+
+
+@pytest.mark.parametrize(("least", "most", "size"), [(0x4E00, 0x9FFF, 3), (0x20000, 0x2A6DF, 4)])
+def test_the_longest_names_can_be_claimed(
+    database: Database, queue: Queue, least: int, most: int, size: int
+) -> None:
+    """Of characters in no order, since PostgreSQL packs what repeats before it weighs a name."""
+    job_id = opened(database, queue)
+    random = Random(7)
+    name = "".join(chr(random.randrange(least, most)) for _ in range(1000))
+    assert claimed(database, job_id, claim(name[: 2500 // size], 1)) == [sha(1)]
+    told = rf"has {1000 * size:,} bytes as UTF-8, and 2,500 are allowed: shorten it\."
+    with pytest.raises(InvalidInput, match=told):
+        claimed(database, job_id, claim(name, 1))
 
 
 def test_an_import_starts_with_all_its_files_and_only_once(

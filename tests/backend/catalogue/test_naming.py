@@ -91,6 +91,15 @@ def test_names_that_cannot_be_stored_are_refused() -> None:
         check_name("x" * 1001)
 
 
+def test_names_of_too_many_bytes_are_refused() -> None:
+    assert check_name("袖" * 833)
+    with pytest.raises(InvalidInput) as told:
+        check_name("袖" * 834)
+    assert told.value.sentence == (
+        f"The file name '{'袖' * 60}'… has 2,502 bytes as UTF-8, and 2,500 are allowed: shorten it."
+    )
+
+
 def test_a_path_is_joined_to_its_folder_and_may_not_leave_it() -> None:
     assert join("shop", "./images//1.jpg") == "shop/images/1.jpg"
     assert join("", "1.jpg") == "1.jpg"
