@@ -7,34 +7,29 @@ became of each item. So a job that is resumed goes on with the items that are st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
-from backend import clock
-from backend.catalogue.attribute_kinds import declare_attributes
-from backend.catalogue.attributes import register_attributes
-from backend.catalogue.imports import files_of, release_staged
+from backend.catalogue.imports import release_staged
 from backend.catalogue.intake import Batch, Taken
 from backend.catalogue.lost_pictures import forget_problems
-from backend.catalogue.schemas import FileClaim, ImportCreate, ProductFields
+from backend.catalogue.schemas import ImportCreate, ProductFields
 from backend.catalogue.service import ensure_embedded
 from backend.database import after_commit
-from backend.errors import AkinError, Conflict, InvalidInput
+from backend.errors import AkinError
 from backend.jobs.tables import Job, JobItem
 from backend.stopwatch import Stopwatch
 from backend.telemetry import INGESTED_ITEMS
 from workers.app import task
 from workers.picture_intake import Intake, known_blobs, take_in
-from workers.planning import ImportPlan, Item, ItemPlan
+from workers.plan_writing import row_said_again, write_plan
+from workers.planning import ItemPlan
 from workers.prefetching import decode_threads
 from workers.run import Run
 from workers.staged_files import StagedFiles
@@ -42,8 +37,7 @@ from workers.staged_files import StagedFiles
 OUTCOMES = ("created", "updated", "unchanged", "skipped", "refused")
 BATCH_ITEMS = 64
 BATCH_BYTES = 128 * 1024 * 1024
-ROWS_AT_ONCE = 500
-TELL_SECONDS = 0.5
+BATCH_PICTURES = 1_000
 RACES = 3
 
 
@@ -61,11 +55,12 @@ def ingest(run: Run) -> dict[str, Any]:
 
     Raises:
         Conflict: if its files are not kept any more.
+        TooLarge: if they make too many items.
     """
     watch = Stopwatch()
     with StagedFiles(run.runtime.blobs) as staged:
         with watch.stage("plan"):
-            _plan(run, staged)
+            write_plan(run, staged)
         # More threads than processors: half of a picture's time is waiting for the disk's flush.
         with ThreadPoolExecutor(2 * decode_threads(), "pictures") as pool:
             while batch := _next_batch(run):
@@ -76,98 +71,19 @@ def ingest(run: Run) -> dict[str, Any]:
     return {**_outcomes(run), "seconds": watch.seconds()}
 
 
-def _plan(run: Run, staged: StagedFiles) -> None:
-    """Write down every item, unless that is done already.
-
-    In pages as they are planned, in short transactions so that others can write; the total comes
-    last and says that all are there. A run that ends before is done again from the start.
-    """
-    with run.read() as session:
-        if session.get_one(Job, run.job_id).total is not None:
-            return
-        if next(files_of(session, run.job_id), None) is None:
-            raise Conflict("The files of this import are not kept any more: import them again.")
-    with run.write() as session:
-        session.execute(delete(JobItem).where(JobItem.job_id == run.job_id))
-        run.progress(session, stage="checking")
-    request = ImportCreate.model_validate(run.parameters)
-    plan = ImportPlan(_files(run), staged, request, Checking(run).note)
-    total = failed = 0
-    for items in _pages(plan.items(), ROWS_AT_ONCE):
-        rows = [_row(run.job_id, position, item) for position, item in enumerate(items, total)]
-        run.checkpoint()
-        with run.write() as session:
-            session.execute(insert(JobItem), rows)
-        total += len(rows)
-        failed += sum(row["state"] == "failed" for row in rows)
-    with run.write() as session:
-        _type_attributes(session, plan)
-        run.progress(session, stage="importing", done=failed, failed=failed, total=total)
-
-
-def _files(run: Run) -> Iterator[FileClaim]:
-    with run.read() as session:
-        yield from files_of(session, run.job_id)
-
-
-def _pages(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    while page := list(islice(items, size)):
-        yield page
-
-
-class Checking:
-    """Tells how many zips and manifests have been read, now and then; and stops where asked to."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._told = clock.monotonic()
-
-    def note(self, done: int, total: int) -> None:
-        """So many of so many have been read."""
-        self._run.checkpoint()
-        if clock.monotonic() - self._told < TELL_SECONDS:
-            return
-        self._told = clock.monotonic()
-        with self._run.write() as session:
-            self._run.progress(session, checked=(done, total))
-
-
-def _type_attributes(session: Session, plan: ImportPlan) -> None:
-    with suppress(InvalidInput):  # the rows that have it are refused with this sentence
-        declare_attributes(session, plan.declared)
-    for label, sample in plan.samples.items():
-        try:
-            register_attributes(session, {label: sample})
-        except InvalidInput:
-            continue  # the rows that have it are refused with this sentence
-
-
-def _row(job_id: str, position: int, item: Item) -> dict[str, Any]:
-    refused = item.plan is None
-    payload = item.plan.model_dump(mode="json", exclude_none=True) if item.plan else None
-    return {
-        "job_id": job_id,
-        "position": position,
-        "name": item.name,
-        "payload": _row_said_again(item.cells) if payload is None else payload,
-        "state": "failed" if refused else "pending",
-        "outcome": "refused" if refused else None,
-        "reason": item.refusal,
-    }
-
-
 def _next_batch(run: Run) -> list[Work]:
-    """The next pending items: as many as the bytes of their pictures allow, but at least one."""
+    """The next pending items: as many as their pictures allow by number and bytes; at least one."""
     pending = (JobItem.job_id == run.job_id, JobItem.state == "pending")
     query = select(JobItem.position, JobItem.payload).where(*pending).order_by(JobItem.position)
     with run.read() as session:
         rows = session.execute(query.limit(run.at_once(BATCH_ITEMS))).all()
     batch: list[Work] = []
-    size = 0
+    size = pictures = 0
     for position, payload in rows:
         work = Work(position, ItemPlan.model_validate(payload))
         size += sum(source.size for source in work.plan.pictures)
-        if batch and size > BATCH_BYTES:
+        pictures += len(work.plan.pictures)
+        if batch and (size > BATCH_BYTES or pictures > BATCH_PICTURES):
             break
         batch.append(work)
     return batch
@@ -178,7 +94,7 @@ def _do_batch(
 ) -> None:
     sources = [source for work in batch for source in work.plan.pictures]
     with watch.stage("pictures"):
-        intake = take_in(run.runtime, sources, staged, pool)
+        intake = take_in(run.runtime, sources, staged, pool, checkpoint=run.checkpoint)
     with watch.stage("sql"):
         _write(run, batch, intake)
     blobs = run.runtime.blobs
@@ -251,14 +167,9 @@ def _outcome_row(job_id: str, work: Work, taken: Taken | AkinError) -> dict[str,
         payload = {"product": taken.product_id}
         done = {"state": "done", "outcome": taken.outcome, "reason": None, "payload": payload}
         return place | done
-    payload = _row_said_again(work.plan.cells())
+    payload = row_said_again(work.plan.cells())
     told = {"state": "failed", "outcome": "refused", "reason": taken.sentence, "payload": payload}
     return place | told
-
-
-def _row_said_again(cells: dict[str, str] | None) -> dict[str, Any]:
-    """What the CSV of refusals repeats of a manifest's row."""
-    return {} if cells is None else {"row": cells}
 
 
 def _release(run: Run) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -77,7 +78,8 @@ class ImportPlan:
         """Category and split of `request` are for pictures whose folders say nothing.
 
         files: read once, when the first item is asked for.
-        progress: told how many of the zips and manifests have been read, and how many there are.
+        progress: told how many of the zips and manifests have been read, and how many there are;
+            again for each picture and each row of a manifest, so that it may stop there.
         """
         self.declared: list[AttributeDeclaration] = []
         self.samples: dict[str, AttributeValue] = {}
@@ -115,11 +117,12 @@ class ImportPlan:
             self._progress(self._read, self._total)
 
     def _add(self, source: FileSource, path: str, scratch: Scratch) -> Iterator[Item]:
+        self._progress(self._read, self._total)
         if kind_of(source.name) == "manifest":
             self._manifests.append(source)
         elif not scratch.add_picture(source, path):
             refusal = f"{source.name} came twice, in a zip and beside it: keep one of the two."
-            yield Item(source.name[:1000], refusal=refusal)
+            yield Item(source.name, refusal=refusal)
 
     def _expand(self, archive: FileSource, scratch: Scratch) -> Iterator[Item]:
         used = False
@@ -128,7 +131,7 @@ class ImportPlan:
             kind = kind_of(name)
             if member.refusal:
                 shown = name if name.isprintable() else ascii(name)
-                yield Item(shown[:1000], refusal=member.refusal)
+                yield Item(shown, refusal=member.refusal)
             elif kind in {"picture", "manifest"}:
                 place = _below(archive, member)
                 yield from self._add(_inside(archive, member, name), place, scratch)
@@ -141,7 +144,8 @@ class ImportPlan:
         try:
             data = _manifest_bytes(source, self._staged)
             table, layout = open_manifest(data, source.name, self._request)
-            read_onto(scratch, table, layout, self._request)
+            note = partial(self._progress, self._read, self._total)
+            read_onto(_Noting(scratch, note), table, layout, self._request)
         except AkinError as error:
             yield Item(source.name, refusal=error.sentence)
         else:
@@ -150,6 +154,25 @@ class ImportPlan:
             yield from _row_items(source.name, scratch, samples)
             widen(self.samples, samples.widest())
         scratch.forget_rows()
+
+
+class _Noting:
+    """A shelf that tells of every row, for there may be very many."""
+
+    def __init__(self, scratch: Scratch, note: Callable[[], None]) -> None:
+        self._scratch = scratch
+        self._note = note
+
+    def row(self, sku: str) -> Row | None:
+        return self._scratch.row(sku)
+
+    def put(self, row: Row) -> None:
+        self._note()
+        self._scratch.put(row)
+
+    def refuse(self, bad: BadRow) -> None:
+        self._note()
+        self._scratch.refuse(bad)
 
 
 def _inside(archive: FileSource, member: Member, name: str) -> FileSource:
@@ -217,9 +240,9 @@ def _file_item(source: FileSource, path: str, request: ImportCreate) -> Item:
     fields = ProductFields(
         category=found.category or request.category, split=found.split or request.split
     )
-    return Item(source.name[:1000], ItemPlan(sku=found.sku, fields=fields, pictures=[source]))
+    return Item(source.name, ItemPlan(sku=found.sku, fields=fields, pictures=[source]))
 
 
 def _row_name(manifest: str, number: int, sku: str) -> str:
     shown = f"{manifest}, row {number}"
-    return f"{shown} ({sku})"[:1000] if sku else shown[:1000]
+    return f"{shown} ({sku})" if sku else shown

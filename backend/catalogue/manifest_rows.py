@@ -18,6 +18,9 @@ from backend.catalogue.prices import read_price
 from backend.catalogue.schemas import ManifestField, ManifestOptions, ProductFields, Sku
 from backend.errors import InvalidInput
 
+MAX_PICTURES = 1000
+"""Of one product in a manifest; they are written in one transaction."""
+FEWER_PICTURES = f"and a product may have {MAX_PICTURES:,}: leave some out."
 _EXPECTED = {
     "sku": "one to 200 characters",
     "title": "at most 500 characters",
@@ -80,6 +83,8 @@ class RowReader:
         if record.problem:
             raise InvalidInput(f"{where}: {record.problem}")
         images = self._images(record, where)
+        if len(images) > MAX_PICTURES:
+            raise InvalidInput(f"{where}: it names {len(images):,} pictures, {FEWER_PICTURES}")
         sku = self._sku(record, where)
         attributes = {k: record.values[k] for k in self._layout.others if k in record.values}
         for column, value in attributes.items():

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from backend.catalogue.manifest_columns import Layout, lay_out, missing_sentence
-from backend.catalogue.manifest_rows import BadRow, Row, RowReader
+from backend.catalogue.manifest_rows import (
+    FEWER_PICTURES,
+    MAX_PICTURES,
+    BadRow,
+    Row,
+    RowReader,
+)
 from backend.catalogue.manifest_tables import Table, read_table
 from backend.catalogue.schemas import AttributeDeclaration, ManifestOptions, ProductFields
 from backend.errors import InvalidInput
@@ -108,7 +114,7 @@ def _merged(first: Row, second: Row, name: str) -> Row:
     """Both rows as one product.
 
     Raises:
-        InvalidInput: if they say different things.
+        InvalidInput: if they say different things, or name too many pictures together.
     """
     one, other = (row.fields.model_dump(exclude_none=True) for row in (first, second))
     one_more, other_more = one.pop("attributes", {}), other.pop("attributes", {})
@@ -117,8 +123,14 @@ def _merged(first: Row, second: Row, name: str) -> Row:
             f"{name}, row {second.number}: SKU {first.sku} is already in row {first.number} with "
             "other values: keep one of the two rows, or make them agree."
         )
+    images = tuple(dict.fromkeys(first.images + second.images))
+    if len(images) > MAX_PICTURES:
+        raise InvalidInput(
+            f"{name}, row {second.number}: with row {first.number} SKU {first.sku} has "
+            f"{len(images):,} pictures, {FEWER_PICTURES}"
+        )
     fields = ProductFields(**one | other, attributes=(one_more | other_more) or None)
-    return Row(first.number, first.sku, fields, tuple(dict.fromkeys(first.images + second.images)))
+    return Row(first.number, first.sku, fields, images)
 
 
 def _contradict(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

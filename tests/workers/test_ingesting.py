@@ -16,6 +16,7 @@ import pytest
 from PIL import Image as Pillow
 from sqlalchemy import func, select
 
+from backend.catalogue.renditions import store_image
 from backend.catalogue.service import delete_products
 from backend.catalogue.tables import Attribute, Image
 from backend.encoding.decoding import decode_image
@@ -38,7 +39,7 @@ from tests.workers.workshop import (
     run_ingest,
     zipped,
 )
-from workers import ingesting
+from workers import ingesting, picture_intake
 from workers.execution import execute
 from workers.ingesting import ingest
 
@@ -286,6 +287,46 @@ def test_an_import_stopped_half_way_goes_on_where_it_was(
     job = run_ingest(runtime, job_id)
     assert (job.state, job.done, job.result["created"]) == ("done", 5, 5)
     assert len(products(runtime)) == 5
+
+
+def test_an_import_stops_in_the_midst_of_a_row_of_many_pictures(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_intake, "SLICE_PICTURES", 1)
+    pictures = {f"{n}.png": photo(f"rgb({n}, 90, 9)", "PNG") for n in range(4)}
+    row = f"sku,image\nA,{'|'.join(pictures)}\n".encode()
+    job_id = open_import(runtime, {"p.csv": row, **pictures})
+    shutdown = threading.Event()
+
+    def stop_after_the_first(*args):
+        shutdown.set()
+        return store_image(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(picture_intake, "store_image", stop_after_the_first)
+        execute(runtime, "ingest", ingest, job_id, shutdown)
+    assert (job_of(runtime, job_id).state, job_of(runtime, job_id).done) == ("queued", 0)
+    assert len(list(runtime.blobs.files("originals"))) == 1
+    job = run_ingest(runtime, job_id)
+    assert (job.state, job.done, job.result["created"]) == ("done", 1, 1)
+    assert len(products(runtime)["A"].images) == 4
+
+
+def test_a_batch_has_so_many_pictures(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingesting, "BATCH_PICTURES", 3)
+    pictures = {f"{n}.jpg": photo(f"rgb({n}, 90, 9)") for n in range(7)}
+    rows = b"sku,image\nA,0.jpg|1.jpg\nB,2.jpg\nC,3.jpg\nD,0.jpg|1.jpg|2.jpg|3.jpg|4.jpg\n"
+    sizes = []
+
+    def count(run, batch, *rest) -> None:
+        sizes.append([len(work.plan.pictures) for work in batch])
+        do_batch(run, batch, *rest)
+
+    do_batch = ingesting._do_batch
+    monkeypatch.setattr(ingesting, "_do_batch", count)
+    job = import_files(runtime, {"p.csv": rows, **pictures})
+    assert (job.state, job.result["created"]) == ("done", 6)
+    assert sizes == [[2, 1], [1], [5], [1, 1]]
 
 
 def test_staged_files_stay_while_another_import_needs_them(runtime: Runtime) -> None:

@@ -12,7 +12,7 @@ from backend.database import Database
 from backend.runtime import Runtime
 from tests.backend.catalogue.stock import product
 from tests.workers.workshop import import_files, job_of, open_import, photos, products, report
-from workers import ingesting
+from workers import plan_writing
 from workers.execution import execute
 from workers.ingesting import ingest
 from workers.planning import Item
@@ -23,16 +23,16 @@ def test_a_plan_that_was_cut_short_is_made_anew(
 ) -> None:
     job_id = open_import(runtime, photos(5))
     shutdown = threading.Event()
-    row = ingesting._row
+    row = plan_writing._row
 
     def stop_in_the_second_part(job: str, position: int, item: Item) -> dict[str, object]:
         if position == 2:
             shutdown.set()
         return row(job, position, item)
 
-    monkeypatch.setattr(ingesting, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(plan_writing, "ROWS_AT_ONCE", 2)
     with monkeypatch.context() as patched:
-        patched.setattr(ingesting, "_row", stop_in_the_second_part)
+        patched.setattr(plan_writing, "_row", stop_in_the_second_part)
         execute(runtime, "ingest", ingest, job_id, shutdown)
     stopped = job_of(runtime, job_id)
     assert (stopped.state, stopped.total) == ("queued", None)

@@ -13,6 +13,7 @@ import threading
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from backend.catalogue import imports
-from backend.catalogue.schemas import ImportCreate
+from backend.catalogue.schemas import FileClaim, ImportCreate
 from backend.catalogue.tables import Attribute
+from backend.database import Database
 from backend.jobs import lease
 from backend.jobs.tables import ImportFile, JobItem
 from backend.runtime import Runtime
@@ -35,10 +37,17 @@ from tests.workers.workshop import (
     run_ingest,
     zipped,
 )
-from workers import ingesting
+from workers import plan_writing
 from workers.execution import execute
+from workers.planning import ImportPlan, Item
 from workers.run import Run
 from workers.staged_files import StagedFiles
+
+
+@pytest.fixture
+def here(runtime: Runtime, database: Database) -> Runtime:
+    """An installation over either database."""
+    return replace(runtime, database=database)
 
 
 def manifest_of(rows: int) -> bytes:
@@ -68,7 +77,7 @@ def started_import(runtime: Runtime, rows: int) -> str:
 
 def planned_only(run: Run) -> dict[str, Any]:
     with StagedFiles(run.runtime.blobs) as staged:
-        ingesting._plan(run, staged)
+        plan_writing.write_plan(run, staged)
     return {}
 
 
@@ -112,7 +121,7 @@ def test_the_memory_of_a_plan_does_not_grow_with_its_rows(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, few: int, many: int, page: int, a_row: int
 ) -> None:
     """a_row: bytes that a further row may take; kept in memory, a plan took 3,500."""
-    monkeypatch.setattr(ingesting, "ROWS_AT_ONCE", page)
+    monkeypatch.setattr(plan_writing, "ROWS_AT_ONCE", page)
     monkeypatch.setattr(imports, "READ_AT_ONCE", page)
     peak_of_planning(runtime, 100)  # what is loaded once
     before, after = peak_of_planning(runtime, few), peak_of_planning(runtime, many)
@@ -172,21 +181,79 @@ def test_a_manifest_that_breaks_off_is_one_line_and_names_nothing(runtime: Runti
     assert names(runtime, job.id) == ["p.csv", "a.jpg"]
 
 
+class Enough(Exception):
+    pass
+
+
+def test_a_plan_may_be_stopped_at_any_picture_and_row(runtime: Runtime) -> None:
+    rows = "\n".join(f"S{n},{n}.png" for n in range(50))
+    data = {"p.csv": f"sku,image\n{rows}\n".encode(), "z.zip": zipped(photos(50))}
+    claims = []
+    for name, content in data.items():
+        sha256 = hashlib.sha256(content).hexdigest()
+        runtime.blobs.stage(sha256, [content], len(content))
+        claims.append(FileClaim(name=name, sha256=sha256, size=len(content)))
+    for most in (10, 90):
+        calls = 0
+
+        def note(done: int, total: int, most: int = most) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == most:
+                raise Enough
+
+        with StagedFiles(runtime.blobs) as staged, pytest.raises(Enough):
+            list(ImportPlan(claims, staged, ImportCreate(), note).items())
+
+
+def test_a_page_ends_where_it_has_enough_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_writing, "ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(plan_writing, "BYTES_AT_ONCE", 1_000)
+    large, small = ({"size": "x" * size} for size in (600, 10))
+    items = [Item("row", refusal="No.", cells=cells) for cells in [large] * 3 + [small] * 5]
+    pages = list(plan_writing._pages("job", items))
+    assert [len(page) for page in pages] == [2, 4, 2]
+    assert [row["position"] for page in pages for row in page] == list(range(8))
+
+
+def test_an_import_of_too_many_items_says_so(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_writing, "MAX_ITEMS", 3)
+    assert import_files(runtime, photos(3)).state == "done"
+    job = import_files(runtime, photos(4))
+    assert (job.state, job.error) == (
+        "failed",
+        "This import has more than 3 pictures and rows: split it into several.",
+    )
+
+
+def test_names_too_long_for_a_report_are_cut(here: Runtime) -> None:
+    """A zip's name and that of a file in it may have a thousand characters each."""
+    inside = {f"{'y' * 900}.csv": b"sku\nA\n", f"{'p' * 900}.jpg": photo("red"), "q.zip": b"x"}
+    archive = zipped(inside)
+    job = import_files(here, {f"{'z' * 900}.zip": archive})
+    assert (job.state, job.failed, job.result["created"]) == ("done", 2, 1)
+    shown = names(here, job.id)
+    assert sorted(len(name) for name in shown) == [910, 1000, 1000]
+    assert all(name.startswith("z" * 900) for name in shown)
+
+
 CHILD = """
 import os, signal, sys, threading
 from pathlib import Path
 from backend.runtime import open_runtime
 from backend.settings import Settings
-from workers import ingesting
+from workers import ingesting, plan_writing
 from workers.execution import execute
 runtime = open_runtime(Settings(home=Path(sys.argv[1])))
-ingesting.ROWS_AT_ONCE = 4
-row = ingesting._row
+plan_writing.ROWS_AT_ONCE = 4
+row = plan_writing._row
 def end_in_the_third_page(job, position, item):
     if position == 9:
         os.kill(os.getpid(), signal.SIGKILL)
     return row(job, position, item)
-ingesting._row = end_in_the_third_page
+plan_writing._row = end_in_the_third_page
 execute(runtime, "ingest", ingesting.ingest, sys.argv[2], threading.Event())
 """
 

@@ -332,6 +332,20 @@ def test_too_many_cells_are_refused_empty_ones_not_counted(monkeypatch: pytest.M
         parse("\n".join(lines), "p.jsonl")
 
 
+def test_a_product_of_too_many_pictures_is_refused() -> None:
+    """And its pictures are known as its own, so that they do not become products."""
+    names = [f"{n}.jpg" for n in range(1001)]
+    most, many = "|".join(names[:1000]), "|".join(names)
+    manifest = parse(f"sku,image\nA,{most}\nB,{many}\nA,{most}\nA,x.jpg\n")
+    assert [(row.sku, len(row.images)) for row in manifest.rows] == [("A", 1000)]
+    assert refusals(manifest) == [
+        "p.csv, row 3: it names 1,001 pictures, and a product may have 1,000: leave some out.",
+        "p.csv, row 5: with row 2 SKU A has 1,001 pictures, and a product may have 1,000: leave "
+        "some out.",
+    ]
+    assert [len(bad.images) for bad in manifest.refused] == [1001, 1]
+
+
 def test_a_column_with_an_endless_name_is_refused_with_all_its_rows() -> None:
     """An import would keep the name with each of them."""
     assert parse(f"sku,image,{'x' * 200}\nA,a.jpg,1\n").refused == []
