@@ -144,10 +144,10 @@ def _tell(folder: Path, found: Imported) -> None:
         f"Image features have a mean norm of {norms.image:.2f}, text features of {norms.text:.2f} "
         f"(ratio {norms.ratio:.2f})."
     )
-    if not 1 / UNEVEN <= norms.ratio <= UNEVEN:
+    if card.recipe == "clip" and not 1 / UNEVEN <= norms.ratio <= UNEVEN:
         _say(
-            "Note: the two differ much, which un-normalised sums, Combiners and inversions "
-            "trained on them suffer from: --even-norms makes weights of a CLIP alone even."
+            "Note: the two differ much, which Combiners, inversions and un-normalised sums that "
+            "are trained on them suffer from: import with --even-norms."
         )
 
 
