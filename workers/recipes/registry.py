@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from backend.errors import InvalidInput
-from workers.recipes import combiner, lincir, pic2word, spn_bank
+from workers.recipes import clip_finetune, combiner, lincir, pic2word, spn_bank
 from workers.recipes.recipe import Recipe
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {module.RECIPE.name: module.RECIPE for module in (combiner, spn_bank, pic2word, lincir)}
+    {
+        module.RECIPE.name: module.RECIPE
+        for module in (clip_finetune, combiner, spn_bank, pic2word, lincir)
+    }
 )
 
 

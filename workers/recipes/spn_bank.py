@@ -36,10 +36,8 @@ from workers.trainer.fitting import fit
 from workers.trainer.losses import bank_loss
 from workers.trainer.objective import Outcome
 from workers.trainer.order import Rows
+from workers.trainer.trained_towers import changed_towers, of_text, sum_of_features
 from workers.trainer.triplet_data import TripletData, training_triplets
-
-IMAGE_TOWER = "visual."
-"""What the parameters of an image tower are called; all others are the text side's."""
 
 
 class SpnBankParameters(Parameters):
@@ -118,21 +116,6 @@ class SpnBankObjective:
             "temperature": self.temperature,
             "masked": self.groups is not None,
         }
-
-
-def of_text(name: str) -> bool:
-    """Whether a parameter is the text side's; the temperature of CLIP's own loss has no part."""
-    return not name.startswith(IMAGE_TOWER) and name not in ("logit_scale", "logit_bias")
-
-
-def sum_of_features(dim: int) -> Combiner:
-    """A Combiner of zeros: it adds nothing of its own and weighs both parts by one half, which is
-    CLIP4Cir's sum of un-normalised features."""
-    network = Combiner(dim, 1, 1, dropout=0.0)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.zero_()
-    return network
 
 
 def train(training: Training) -> Outcome:
@@ -236,7 +219,7 @@ def _write(
     """The artefact; its fingerprint is taken of the towers as anyone will load them."""
     parent = training.parent
     spec = parent.card.backbone.spec
-    towers = _changed(objective.model, load_backbone(spec, "cpu").model)
+    towers = changed_towers(objective.model, load_backbone(spec, "cpu").model)
     loaded = load_backbone(spec, "cpu", overlay=towers)
     trained = Trained(
         ComposerCard(kind="combiner"),
@@ -252,17 +235,6 @@ def _write(
     model = ComposedModel(loaded, parent.composer, parent.card)
     card = card_of(training, RECIPE.name, model, trained)
     write_artefact(training.artefact, card, objective.network.state_dict(), towers)
-
-
-def _changed(model: Any, base: Any) -> dict[str, Tensor]:
-    """The tensors that differ from those the parent backbone comes with, its own training's too."""
-    before = base.state_dict()
-    now = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
-    return {
-        name: tensor.clone()
-        for name, tensor in now.items()
-        if not torch.equal(tensor, before[name])
-    }
 
 
 RECIPE = Recipe(

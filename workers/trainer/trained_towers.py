@@ -1,0 +1,48 @@
+"""What recipes that train a backbone's towers share: which tensors are whose, and what changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backend.composition.networks import Combiner
+
+IMAGE_TOWER = "visual."
+"""What the tensors of an image tower are called; all others are the text side's."""
+
+TEMPERATURE = ("logit_scale", "logit_bias")
+"""Of CLIP's own loss, which no recipe here uses."""
+
+
+def of_image(name: str) -> bool:
+    """Whether a tensor of a backbone's model is the image tower's."""
+    return name.startswith(IMAGE_TOWER)
+
+
+def of_text(name: str) -> bool:
+    """Whether a tensor of a backbone's model is the text side's."""
+    return not of_image(name) and name not in TEMPERATURE
+
+
+def sum_of_features(dim: int) -> Combiner:
+    """A Combiner of zeros: it adds nothing of its own and weighs both parts by one half, which is
+    CLIP4Cir's sum of un-normalised features (Baldrati et al. 2022, section 3.1)."""
+    network = Combiner(dim, 1, 1, dropout=0.0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    return network
+
+
+def changed_towers(model: Any, base: Any) -> dict[str, Tensor]:
+    """The tensors of a model that differ from those its parent backbone comes with: what an
+    artefact keeps. Both are open_clip's."""
+    before = base.state_dict()
+    now = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    return {
+        name: tensor.clone()
+        for name, tensor in now.items()
+        if not torch.equal(tensor, before[name].cpu())
+    }
