@@ -37,7 +37,7 @@ def test_what_does_not_fit_is_told(given, preset, told):
 
 
 def test_an_unknown_recipe_lists_those_there_are():
-    with pytest.raises(InvalidInput, match='There is no recipe "blip": choose one of .*combiner'):
+    with pytest.raises(InvalidInput, match=r'There is no recipe "blip": choose one of .*combiner'):
         recipe_named("blip")
 
 
