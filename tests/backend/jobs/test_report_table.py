@@ -109,7 +109,11 @@ def test_no_spreadsheet_runs_a_cell(cell: str, shown: str) -> None:
     assert safe(cell) == shown
 
 
-CELLS = st.text("=+-@'\";,\t\r\n ax", min_size=1, max_size=12).map(str.strip).filter(bool)
+def texts(alphabet: str) -> st.SearchStrategy[str]:
+    return st.text(alphabet, min_size=1, max_size=12).map(str.strip).filter(bool)
+
+
+CELLS = texts("=+-@'\";,\t\r\n ax")
 
 
 @given(st.lists(CELLS, min_size=2, max_size=2))
@@ -123,7 +127,7 @@ def test_wherever_a_spreadsheet_parts_a_report_no_cell_begins_as_a_formula(
             assert [cell for cell in row if cell[:1] in set("=+-@")] == []
 
 
-@given(st.lists(CELLS, min_size=1, max_size=3), CELLS.filter(str.isprintable))
+@given(st.lists(CELLS, min_size=1, max_size=3), texts("=+-@'\" ax"))
 def test_what_a_report_guards_is_read_again_as_it_was(cells: list[str], column: str) -> None:
     lines = [_line(["sku", column]), *(_line([f"A{n}", cell]) for n, cell in enumerate(cells))]
     table = read_table("".join(lines).encode(), "refusals.csv")
