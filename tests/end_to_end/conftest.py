@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.backend.search.shop import write_tiny_backbone
@@ -14,22 +16,27 @@ from workers.datasets.wardrobe.dataset import write_dataset
 PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "clothing"
 
 
-@pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Makes servers that are gone when all tests are over."""
-    made: list[Server] = []
+@pytest.fixture(scope="module", autouse=True)
+def no_server_is_left() -> Iterator[None]:
+    """One takes about 1 GB: those of a module are gone before those of the next one start."""
+    yield
+    children = psutil.Process().children()
+    commands = [child.as_dict(["cmdline"], ad_value=[])["cmdline"] for child in children]
+    assert [command for command in commands if "backend.cli" in command] == []
 
-    def make(*options: str) -> Server:
-        server = Server(tmp_path_factory.mktemp("server") / "home", options or ("--no-ui",))
-        made.append(server)
-        server.start()
-        return server
 
-    yield make
-    for server in made:
-        if server.process is not None and server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
+@pytest.fixture(scope="module")
+def servers(
+    tmp_path_factory: pytest.TempPathFactory, no_server_is_left: None
+) -> Iterator[Callable[..., Server]]:
+    """Makes servers that are gone when the tests of the module are over."""
+    with ExitStack() as stack:
+
+        def make(*options: str) -> Server:
+            home = tmp_path_factory.mktemp("server") / "home"
+            return stack.enter_context(Server(home, options or ("--no-ui",)))
+
+        yield make
 
 
 @pytest.fixture(scope="session")
@@ -38,15 +45,6 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalogue") / "wardrobe"
     write_dataset(folder, 60, seed=3, size=128)
     return folder
-
-
-@pytest.fixture(scope="session")
-def shop(servers: Callable[..., Server], catalogue: Path) -> Server:
-    """A server that holds the sixty products. Tests leave it as it is."""
-    server: Server = servers()
-    done = server.run("ingest", str(catalogue / "products.csv"))
-    assert done.returncode == 0, done.stderr
-    return server
 
 
 @pytest.fixture(scope="session")

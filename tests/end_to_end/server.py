@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from backend.client import AkinClient
 
-START_SECONDS = 120
+START_SECONDS = 240  # so long only where many things run on few cores
 
 
 def free_port() -> int:
@@ -24,7 +26,10 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """One `akin up`; it can be killed and started again on the same folder and ports."""
+    """One `akin up`; it can be killed and started again on the same folder and ports.
+
+    As a context it is started, and killed in the end if it has not been stopped.
+    """
 
     home: Path
     options: tuple[str, ...] = ("--no-ui",)
@@ -35,6 +40,17 @@ class Server:
     """The folder of its log, if not the one that holds the data folder."""
     prefix: tuple[str, ...] = ()
     """What is put before the command, to take rights from it."""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.callback(self.__exit__)
+            self.start()
+            stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
 
     @property
     def url(self) -> str:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from backend.client import AkinClient
+from tests.end_to_end.server import Server
 from tests.end_to_end.test_refusals import akin, assert_told
 
 
@@ -109,15 +110,15 @@ def test_a_wrong_setting_of_the_environment(tmp_path):
     assert_told(akin("search", "--text", "x", AKIN_PORT="abc"), "The setting port is 'abc'")
 
 
-def test_reset_empties_a_folder_that_nobody_holds(servers):
-    server = servers()
-    assert_told(akin("reset", "--home", str(server.home), "--yes"), "is in use by process")
-    server.stop()
-    asked = akin("reset", "--home", str(server.home))
-    assert asked.returncode == 1
-    assert (server.home / "akin.sqlite3").exists()
-    assert akin("reset", "--home", str(server.home), "--yes").returncode == 0
-    assert not (server.home / "akin.sqlite3").exists()
-    server.start()
-    with AkinClient(server.url) as client:
-        assert client.summary().products == 0
+def test_reset_empties_a_folder_that_nobody_holds(tmp_path, tiny):
+    with Server(tmp_path / "home", ("--no-ui", "--backbone", tiny)) as server:
+        assert_told(akin("reset", "--home", str(server.home), "--yes"), "is in use by process")
+        server.stop()
+        asked = akin("reset", "--home", str(server.home))
+        assert asked.returncode == 1
+        assert (server.home / "akin.sqlite3").exists()
+        assert akin("reset", "--home", str(server.home), "--yes").returncode == 0
+        assert not (server.home / "akin.sqlite3").exists()
+        server.start()
+        with AkinClient(server.url) as client:
+            assert client.summary().products == 0

@@ -32,17 +32,13 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 @pytest.fixture
 def server(disk: Disk, tiny: str) -> Iterator[Server]:
     """It holds six products, all embedded."""
-    server = Server(disk.root / "home", ("--no-ui", "--backbone", tiny), log=disk.root.parent)
-    server.start()
-    try:
+    options = ("--no-ui", "--backbone", tiny)
+    with Server(disk.root / "home", options, log=disk.root.parent) as server:
         with AkinClient(server.url) as client:
             job_id = begin(client, {f"{colour}.jpg": photo(colour) for colour in COLOURS})
             client.start_import(job_id)
             wait_until(lambda: client.summary().embedded == len(COLOURS))
         yield server
-    finally:
-        if server.process is not None and server.process.poll() is None:
-            server.kill()
 
 
 def begin(client: AkinClient, files: dict[str, bytes]) -> str:

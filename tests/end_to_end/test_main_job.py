@@ -9,6 +9,16 @@ import pytest
 
 from backend.client import AkinClient
 from tests.end_to_end.conftest import PHOTOS
+from tests.end_to_end.server import Server
+
+
+@pytest.fixture(scope="module")
+def shop(servers, catalogue):
+    """A server that holds the sixty products. Tests leave it as it is."""
+    server = servers()
+    done = server.run("ingest", str(catalogue / "products.csv"))
+    assert done.returncode == 0, done.stderr
+    return server
 
 
 def search(server, *arguments):
@@ -49,13 +59,13 @@ def test_the_same_catalogue_again_changes_nothing(shop, catalogue):
     assert json.loads(done.stdout)["result"]["unchanged"] == 60
 
 
-def test_export_comes_back_as_the_same_catalogue(shop, servers, tmp_path):
+def test_export_comes_back_as_the_same_catalogue(shop, tmp_path):
     done = shop.run("export", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
-    other = servers()
-    assert other.run("ingest", str(tmp_path / "out")).returncode == 0
-    with AkinClient(shop.url) as one, AkinClient(other.url) as two:
-        assert fields(one) == fields(two)
+    with Server(tmp_path / "home") as other:
+        assert other.run("ingest", str(tmp_path / "out")).returncode == 0
+        with AkinClient(shop.url) as one, AkinClient(other.url) as two:
+            assert fields(one) == fields(two)
 
 
 def fields(client):
@@ -86,8 +96,12 @@ def test_doctor_is_content(shop):
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="no clothing photos at ../shared/data/clothing")
-def test_photos_in_folders_bring_their_split_and_category(servers):
-    server = servers()
+def test_photos_in_folders_bring_their_split_and_category(tmp_path):
+    with Server(tmp_path / "home") as server:
+        assert_split_and_category(server)
+
+
+def assert_split_and_category(server):
     done = server.run("ingest", str(PHOTOS / "validation"), "--json")
     assert json.loads(done.stdout)["result"]["created"] == 341, done.stderr
     picture = next((PHOTOS / "validation" / "skirt").iterdir())

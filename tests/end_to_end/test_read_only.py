@@ -46,16 +46,12 @@ def server(tmp_path: Path, tiny: str) -> Iterator[Server]:
     """It holds six products, all embedded, and permission bits count for it."""
     if OBEYING and shutil.which("setpriv") is None:
         pytest.skip("tests run as root here, and without setpriv root may write everywhere")
-    server = Server(tmp_path / "home", ("--no-ui", "--backbone", tiny), prefix=OBEYING)
-    server.start()
-    try:
+    options = ("--no-ui", "--backbone", tiny)
+    with Server(tmp_path / "home", options, prefix=OBEYING) as server:
         with AkinClient(server.url) as client:
             client.start_import(begin(client, {f"{c}.jpg": photo(c) for c in COLOURS}))
             wait_until(lambda: client.summary().embedded == len(COLOURS) and is_idle(client))
         yield server
-    finally:
-        if server.process is not None and server.process.poll() is None:
-            server.kill()
 
 
 @contextmanager

@@ -31,6 +31,11 @@ def assert_told(done, *parts):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.fixture(scope="module")
+def server(servers, tiny):
+    return servers("--no-ui", "--backbone", tiny)
+
+
 @pytest.fixture
 def taken():
     with socket.socket() as listening:
@@ -46,9 +51,9 @@ def test_a_port_in_use(tmp_path, taken, option):
     assert_told(done, f"Port {taken} on 127.0.0.1 cannot be had", f"choose another with {option}")
 
 
-def test_two_processes_on_one_data_folder(shop):
-    done = akin("up", "--home", str(shop.home), "--port", str(free_port()), "--no-ui")
-    assert_told(done, f"is in use by process {shop.process.pid}", "--home")
+def test_two_processes_on_one_data_folder(server):
+    done = akin("up", "--home", str(server.home), "--port", str(free_port()), "--no-ui")
+    assert_told(done, f"is in use by process {server.process.pid}", "--home")
 
 
 def test_an_unknown_backbone(tmp_path):
@@ -67,8 +72,8 @@ def test_no_server(tmp_path):
     assert_told(akin("search", "--text", "red", "--url", url), "start one with `akin up`")
 
 
-def test_an_empty_query(shop):
-    assert_told(shop.run("search"), "The query is empty: give a picture, a sentence, or both")
+def test_an_empty_query(server):
+    assert_told(server.run("search"), "The query is empty: give a picture, a sentence, or both")
 
 
 def test_a_picture_that_is_not_there(tmp_path):
