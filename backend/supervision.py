@@ -49,7 +49,10 @@ class SupervisedChild:
         while not self._stopping.is_set():
             begun = time.monotonic()
             self._process = subprocess.Popen(
-                self._command, env=self._environment, stdin=subprocess.PIPE
+                self._command,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                start_new_session=True,  # the terminal's Ctrl-C is for the parent, which ends it
             )
             code = self._process.wait()
             if self._stopping.is_set():
