@@ -7,6 +7,7 @@ import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -205,11 +206,15 @@ def _taken(shots: list[_Shot], processes: int) -> Iterator[None]:
     if processes <= 1:
         yield from map(_take, shots)
         return
-    # Spawned, not forked: the caller may hold threads and locks.
-    with _interrupts_ignored():  # as their children are from birth, before they can say so
-        pool = get_context("spawn").Pool(processes, initializer=_leave_interrupts)
-    with pool:
-        yield from pool.imap(_take, shots, chunksize=32)
+    # Spawned, not forked: the caller may hold threads and locks. An executor, not a Pool, whose end
+    # after an interrupt was once waited for in vain.
+    drawing = ProcessPoolExecutor(processes, get_context("spawn"), _leave_interrupts)
+    try:
+        with _interrupts_ignored():  # as its children are from birth, before they can say so
+            taken = drawing.map(_take, shots, chunksize=32)
+        yield from taken
+    finally:
+        drawing.shutdown(cancel_futures=True)
 
 
 @contextmanager
