@@ -32,10 +32,9 @@ from backend.composition.trained import CombinerComposer
 from backend.encoding.backbone import Backbone, load_backbone
 from backend.encoding.decoding import decode_image
 from backend.encoding.towers import text_features
-from workers.recipes.recipe import Parameters, Recipe, Trained, Training, card_of
-from workers.trainer.choosing import SELECTED, choosing_figures
+from workers.recipes.recipe import Parameters, Recipe, Trained, Training, card_of, fitted
+from workers.trainer.choosing import choosing_figures
 from workers.trainer.features import FeatureCache
-from workers.trainer.fitting import fit
 from workers.trainer.losses import in_batch_loss
 from workers.trainer.objective import Outcome
 from workers.trainer.order import Rows
@@ -164,19 +163,14 @@ def train(training: Training) -> Outcome:
     data = training_triplets(training.data)
     objective = finetune_objective(training, parameters, data)
     with tempfile.TemporaryDirectory() as scratch:
-        measure = _measuring(training, objective, Path(scratch))
-        outcome = fit(
+        outcome = fitted(
+            training,
             objective,
-            parameters.fit_options(
-                eps=1e-7, chunk=parameters.chunk, loaders=parameters.loaders,
-                select=SELECTED if measure else None, segment_seconds=training.segment_seconds,
-            ),
-            training.out,
-            evaluate=measure,
-            cancelled=training.cancelled,
-            report=training.report,
-            team=training.team,
-        )  # fmt: skip
+            _measuring(training, objective, Path(scratch)),
+            eps=1e-7,
+            chunk=parameters.chunk,
+            loaders=parameters.loaders,
+        )
     if outcome.stopped in ("done", "early") and training.team.leads:
         _write(training, objective, outcome)
     return outcome

@@ -24,9 +24,8 @@ from backend.composition.artefact import (
 )
 from backend.composition.networks import Combiner
 from backend.composition.trained import CombinerComposer
-from workers.recipes.recipe import Parameters, Recipe, Trained, Training, card_of
-from workers.trainer.choosing import SELECTED, choosing_figures
-from workers.trainer.fitting import fit
+from workers.recipes.recipe import Parameters, Recipe, Trained, Training, card_of, fitted
+from workers.trainer.choosing import choosing_figures
 from workers.trainer.losses import in_batch_loss
 from workers.trainer.objective import Outcome
 from workers.trainer.order import Rows
@@ -126,18 +125,13 @@ def train(training: Training) -> Outcome:
             parent.backbone, CombinerComposer(objective.network.eval()), parent.card
         )
 
-    outcome = fit(
+    outcome = fitted(
+        training,
         objective,
-        parameters.fit_options(
-            optimiser="adam", weight_decay=0.0, select=SELECTED if measure else None,
-            segment_seconds=training.segment_seconds,
-        ),
-        training.out,
-        evaluate=None if measure is None else lambda: measure(answering()),
-        cancelled=training.cancelled,
-        report=training.report,
-        team=training.team,
-    )  # fmt: skip
+        None if measure is None else lambda: measure(answering()),
+        optimiser="adam",
+        weight_decay=0.0,
+    )
     if outcome.stopped in ("done", "early") and training.team.leads:
         _write(training, objective, data, outcome)
     return outcome

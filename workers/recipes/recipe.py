@@ -22,9 +22,11 @@ from backend.composition.artefact import (
     ModelCard,
 )
 from backend.errors import InvalidInput
+from workers.trainer.choosing import SELECTED
 from workers.trainer.distributed import ALONE, Team
 from workers.trainer.features import FeatureCache
-from workers.trainer.objective import Line, Outcome
+from workers.trainer.fitting import fit
+from workers.trainer.objective import Figures, Line, Objective, Outcome
 from workers.trainer.options import FitOptions
 from workers.trainer.precision import PrecisionKind
 
@@ -151,6 +153,31 @@ class Trained:
     data: DataCard
     metrics: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+
+
+def fitted(
+    training: Training,
+    objective: Objective[Any],
+    measure: Callable[[], Figures] | None,
+    **options: Any,
+) -> Outcome:
+    """Run `fit` for a recipe: its weights are chosen by `measure` where there is one.
+
+    options: what the recipe adds to its parameters' own. Raises what `fit` raises.
+    """
+    return fit(
+        objective,
+        training.parameters.fit_options(
+            select=SELECTED if measure else None,
+            segment_seconds=training.segment_seconds,
+            **options,
+        ),
+        training.out,
+        evaluate=measure,
+        cancelled=training.cancelled,
+        report=training.report,
+        team=training.team,
+    )
 
 
 def card_of(training: Training, recipe: str, model: ComposedModel, trained: Trained) -> ModelCard:

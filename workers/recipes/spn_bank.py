@@ -30,9 +30,8 @@ from backend.composition.trained import CombinerComposer
 from backend.encoding.backbone import load_backbone
 from backend.encoding.towers import text_features
 from backend.errors import InvalidInput
-from workers.recipes.recipe import Parameters, Recipe, Trained, Training, card_of
-from workers.trainer.choosing import SELECTED, choosing_figures
-from workers.trainer.fitting import fit
+from workers.recipes.recipe import Parameters, Recipe, Trained, Training, card_of, fitted
+from workers.trainer.choosing import choosing_figures
 from workers.trainer.losses import bank_loss
 from workers.trainer.objective import Outcome
 from workers.trainer.order import Rows
@@ -137,18 +136,13 @@ def train(training: Training) -> Outcome:
         composer = CombinerComposer(objective.network.eval())
         return ComposedModel(parent.backbone, composer, parent.card)
 
-    outcome = fit(
+    outcome = fitted(
+        training,
         objective,
-        parameters.fit_options(
-            eps=1e-7, chunk=parameters.chunk, select=SELECTED if measure else None,
-            segment_seconds=training.segment_seconds,
-        ),
-        training.out,
-        evaluate=None if measure is None else lambda: measure(answering()),
-        cancelled=training.cancelled,
-        report=training.report,
-        team=training.team,
-    )  # fmt: skip
+        None if measure is None else lambda: measure(answering()),
+        eps=1e-7,
+        chunk=parameters.chunk,
+    )
     if outcome.stopped in ("done", "early") and training.team.leads:
         _write(training, objective, data, outcome)
     return outcome
