@@ -148,8 +148,8 @@ class DecodePool:
         try:
             with self._lent() as child:
                 return read(child.ask(request, data, self._seconds, max_payload))
-        except ChildGone:  # through no fault of the picture: once more, with one that lives
-            with self._lent(living=True) as child:
+        except ChildGone:  # through no fault of the picture: once more, with a child of its own
+            with self._lent(fresh=True) as child:
                 return read(child.ask(request, data, self._seconds, max_payload))
 
     @contextmanager
@@ -177,12 +177,16 @@ class DecodePool:
             self._one_large.release()
 
     @contextmanager
-    def _lent(self, *, living: bool = False) -> Iterator[DecodeProcess]:
-        """A child for one request; it outlives refusals, but no failure, nor too much memory."""
+    def _lent(self, *, fresh: bool = False) -> Iterator[DecodeProcess]:
+        """A child for one request; it outlives refusals, but no failure, nor too much memory.
+
+        Who killed one child may have killed them all, and one that is about to die looks alive:
+        a `fresh` child is one that was started just now.
+        """
         child = self._turns.take()
         fit = False
         try:
-            if child is None or (living and not child.alive):
+            if child is None or fresh:
                 self._children.end(child)
                 child = self._children.start()
             yield child

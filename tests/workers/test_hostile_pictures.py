@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from threading import Semaphore
 
 import psutil
 import pytest
 
 from backend.encoding.decode_pool import DecodePool
+from backend.encoding.rendering import Rendered
 from backend.runtime import Runtime
 from tests.backend.encoding import hostile
 from tests.backend.encoding.hostile import noise, saved
@@ -56,18 +58,25 @@ def test_a_hostile_picture_is_one_refused_line_of_its_import(
 
 
 def test_children_that_are_killed_during_an_import_cost_it_nothing(
-    runtime: Runtime, decoder: DecodePool
+    runtime: Runtime, decoder: DecodePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {f"{n}.jpg": saved(noise(400, 400, seed=n), "JPEG") for n in range(60)}
-    done = threading.Event()
-    killed: list[int] = []
+    rendered, done, killed = Semaphore(0), threading.Event(), []
+    render = decoder.render
+
+    def counted(data: bytes, *, name: str) -> Rendered:
+        made = render(data, name=name)
+        rendered.release()
+        return made
 
     def kill() -> None:
-        while len(killed) < 3 and not done.wait(0.3):
-            for pid in working(decoder)[:1]:
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
+        """The oldest child, after some pictures more: no picture is to lose two children."""
+        while len(killed) < 3 and not done.is_set():
+            if all(rendered.acquire(timeout=20) for _ in range(5)):
+                killed.append(min(decoder.children(), key=started))
+                os.kill(killed[-1], signal.SIGKILL)
 
+    monkeypatch.setattr(decoder, "render", counted)
     killer = threading.Thread(target=kill)
     killer.start()
     job = import_files(runtime, files)
@@ -75,17 +84,15 @@ def test_children_that_are_killed_during_an_import_cost_it_nothing(
     killer.join()
     assert (job.state, job.failed) == ("done", 0)
     assert len(products(runtime)) == 60
-    assert killed
+    assert len(killed) == 3
 
 
-def working(pool: DecodePool) -> list[int]:
-    """The children that have been through their start."""
-    found = []
-    for pid in pool.children():
-        with suppress(psutil.NoSuchProcess):
-            if sum(psutil.Process(pid).cpu_times()[:2]) > 0.3:
-                found.append(pid)
-    return found
+def started(pid: int) -> float:
+    """When; one that has just ended is the youngest."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return math.inf
 
 
 def test_a_decoder_that_is_shut_down_refuses_no_picture(

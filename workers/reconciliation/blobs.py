@@ -190,14 +190,25 @@ class _Comparison:
         """Between the two looks for what is lost: the store was there while its files were not."""
         if not suspects or next(self._files("originals"), None) is not None:
             return
-        with self._work.read() as session:
-            known, gone = rows.count_blobs(session), rows.unknown(session, suspects)
-        if len(gone) < len(suspects):  # else a deletion took rows and files
+        if self._still_known(suspects):  # else a deletion took rows and files
+            with self._work.read() as session:
+                known = rows.count_blobs(session)
             raise Unavailable(
                 f"The blob store {self._round.runtime.settings.blob_root} holds no picture, and "
                 f"the catalogue has {known:,}: see that its folder or bucket is there, or restore "
                 "it from a backup."
             )
+
+    def _still_known(self, suspects: Sequence[str]) -> bool:
+        """Whether any is a blob once the deletions that are half-way have ended.
+
+        They take the files first, so that for a moment every row may be there without its file.
+        """
+        for few in in_batches(suspects, AT_ONCE):
+            with self._work.write() as session:
+                if rows.held_fast(session, few):
+                    return True
+        return False
 
     def _same(self, sha256: str, size: int | None) -> bool:
         return self._blobs.size(sha256) == size

@@ -6,9 +6,11 @@ import hashlib
 import io
 import json
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -334,6 +336,35 @@ def test_a_catalogue_that_is_emptied_meanwhile_is_no_store_that_is_away(
 
     monkeypatch.setattr(shop.runtime.blobs, "files", emptied_first)
     assert shop.found(mend=True) == {}
+    assert shop.blobs() == set()
+
+
+def test_a_deletion_that_is_half_way_is_no_store_that_is_away(
+    shop: DamagedShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are gone, and its rows are there until it commits."""
+    files, discard = shop.runtime.blobs.files, shop.runtime.blobs.delete
+    left, half_way = shop.blobs(), threading.Event()
+    with shop.runtime.database.write() as session:
+        workshop.delete_all(session, shop.runtime)
+
+    def delete(sha256: str) -> None:
+        discard(sha256)
+        left.remove(sha256)
+        if not left:
+            half_way.set()
+            time.sleep(0.3)
+
+    def listed_half_way(area: Area) -> Iterator[StoredFile]:
+        assert half_way.wait(20)
+        yield from files(area)
+
+    monkeypatch.setattr(shop.runtime.blobs, "delete", delete)
+    monkeypatch.setattr(shop.runtime.blobs, "files", listed_half_way)
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(shop.found, mend=True)
+        workshop.run_embeds(shop.runtime)
+        assert looking.result() == {}
     assert shop.blobs() == set()
 
 
