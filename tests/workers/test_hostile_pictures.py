@@ -61,7 +61,8 @@ def test_children_that_are_killed_during_an_import_cost_it_nothing(
     runtime: Runtime, decoder: DecodePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {f"{n}.jpg": saved(noise(400, 400, seed=n), "JPEG") for n in range(60)}
-    rendered, done, killed = Semaphore(0), threading.Event(), []
+    rendered, done = Semaphore(0), threading.Event()
+    killed: list[int] = []
     render = decoder.render
 
     def counted(data: bytes, *, name: str) -> Rendered:
