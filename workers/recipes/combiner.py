@@ -29,6 +29,7 @@ from workers.trainer.choosing import choosing_figures
 from workers.trainer.losses import in_batch_loss
 from workers.trainer.objective import Outcome
 from workers.trainer.order import Rows
+from workers.trainer.trained_towers import towers_of
 from workers.trainer.triplet_data import TripletData, training_triplets
 
 WIDTHS = (4, 8)  # of the projections and of the hidden layer, in times of the features' width
@@ -179,7 +180,8 @@ def _write(
         " ".join(data.remarks),
     )  # fmt: skip
     card = card_of(training, RECIPE.name, training.parent, trained)
-    write_artefact(training.artefact, card, objective.network.state_dict())
+    towers = towers_of(training.parent)
+    write_artefact(training.artefact, card, objective.network.state_dict(), towers)
 
 
 RECIPE = Recipe(

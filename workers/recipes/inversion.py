@@ -25,6 +25,7 @@ from workers.recipes.recipe import Parameters, Trained, Training, card_of
 from workers.trainer.choosing import SELECTED, choosing_figures
 from workers.trainer.objective import Outcome
 from workers.trainer.prompting import AUTO, best_prompt, checked_prompt
+from workers.trainer.trained_towers import towers_of
 from workers.trainer.triplet_data import BENCHMARK_OF, CHOOSE
 
 InversionKind = Literal["phi", "im2text"]
@@ -98,7 +99,8 @@ class Inversion:
         card = card_of(self.training, recipe, self.training.parent, trained)
         state = self.network.state_dict()
         weights = {name: t.half() if self.parameters.half else t for name, t in state.items()}
-        write_artefact(self.training.artefact, card, weights)
+        towers = towers_of(self.training.parent)
+        write_artefact(self.training.artefact, card, weights, towers)
 
 
 def inversion(

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from backend.composition.artefact import ComposedModel
 from backend.composition.networks import Combiner
+from backend.encoding.backbone import load_backbone
 
 IMAGE_TOWER = "visual."
 """What the tensors of an image tower are called; all others are the text side's."""
@@ -46,3 +48,13 @@ def changed_towers(model: Any, base: Any) -> dict[str, Tensor]:
         for name, tensor in now.items()
         if not torch.equal(tensor, before[name].cpu())
     }
+
+
+def towers_of(parent: ComposedModel) -> dict[str, Tensor]:
+    """The tensors in which a parent's towers differ from the backbone that its card names: a model
+    on top of trained towers keeps them too, since it is found by that name."""
+    if parent.card.recipe == "none":
+        return {}
+    return changed_towers(
+        parent.backbone.model, load_backbone(parent.card.backbone.spec, "cpu").model
+    )

@@ -17,7 +17,8 @@ from backend.encoding.backbone import BackboneSpec, load_backbone
 from backend.errors import InvalidInput
 from tests.backend.search.shop import write_tiny_backbone
 from workers.datasets.wardrobe.dataset import write_dataset
-from workers.recipes import combiner
+from workers.recipes import clip_finetune, combiner
+from workers.recipes.clip_finetune import ClipFinetuneParameters
 from workers.recipes.combiner import CombinerParameters, combiner_objective
 from workers.recipes.recipe import Training
 from workers.trainer.features import FeatureCache
@@ -102,6 +103,24 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(training, tmp_path):
     combiner.train(training)
     one, other = (load_file(run.artefact / "composer.safetensors") for run in (whole, training))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_on_trained_towers_it_keeps_them(training, parent, tmp_path):
+    own = load_backbone(parent.backbone.spec, device="cpu")  # it is trained in place
+    options = ["encoder=text", "epochs=1", "batch=20", "lr=0.001"]
+    first = replace(
+        training,
+        out=tmp_path / "towers",
+        parameters=ClipFinetuneParameters.given(options),
+        parent=untrained_model(own),
+    )
+    clip_finetune.train(first)
+    trained = load_model(first.artefact, "cpu")
+    combiner.train(replace(training, parent=trained))
+    loaded = load_model(training.artefact, "cpu").backbone
+    assert loaded.fingerprint == parent.backbone.fingerprint
+    assert loaded.text_fingerprint == trained.backbone.text_fingerprint
+    assert loaded.text_fingerprint != parent.backbone.text_fingerprint
 
 
 def test_triplets_with_one_target_are_no_negatives_unless_published(training):

@@ -18,7 +18,8 @@ from tests.workers.recipes.inverting import (
     write_captions,
     write_wardrobe,
 )
-from workers.recipes import lincir
+from workers.recipes import clip_finetune, lincir
+from workers.recipes.clip_finetune import ClipFinetuneParameters
 from workers.recipes.lincir import LincirParameters, Masked, noisy
 from workers.trainer.curves import read_curves
 
@@ -247,3 +248,15 @@ def test_the_length_may_be_told_in_epochs(model, tmp_path):
 
 def test_the_default_prompt_is_one(tmp_path: Path):
     assert Prompt.parse(LincirParameters().prompt).order == "pseudo, text"
+
+
+def test_on_trained_towers_it_keeps_them(tmp_path):
+    data, options = write_wardrobe(tmp_path / "data"), ["encoder=text", "epochs=1", "batch=4"]
+    towers = ClipFinetuneParameters.given([*options, "lr=0.001"])
+    first, _ = training(tiny_model(tmp_path), data, tmp_path / "towers", towers)
+    clip_finetune.train(first)
+    trained = load_model(first.artefact, "cpu")
+    run, _ = training(trained, data, tmp_path / "run", small(steps=2, evaluate_every=2))
+    lincir.train(run)
+    loaded = load_model(run.artefact, "cpu")
+    assert loaded.backbone.text_fingerprint == trained.backbone.text_fingerprint
