@@ -10,22 +10,21 @@ from pathlib import Path
 from benchmarks.catalogue import PRODUCTS
 
 BY_THEMSELVES = ("startup", "ingest", "search")
-BY_NAME = ("gallery", "catalogue_sql", "reconcile", "main_job")  # those that take longer
+BY_NAME = ("gallery", "catalogue_sql", "reconcile", "main_job", "composers")  # they take longer
 LARGE, LARGE_PRODUCTS = "hundred_thousand", 100_000
 
 
 def main() -> None:
-    """`python -m benchmarks [NAME...] [--products N] [--home DIR] [--folder DIR]`"""
+    """`python -m benchmarks [NAME...] [--products N] [--home DIR] [--folder DIR] [--out DIR]`"""
     asked = _arguments()
+    options = {
+        LARGE: {"products": LARGE_PRODUCTS, "home": asked.home, "name": LARGE},
+        "search": {"products": asked.products, "home": asked.home},
+        "main_job": {"products": asked.products, "folder": asked.folder, "home": asked.home},
+        "composers": {"folder": asked.folder, "out": asked.out, "quick": asked.quick},
+    }
     for name in asked.names or BY_THEMSELVES:
-        if name == LARGE:
-            _named("search")(products=LARGE_PRODUCTS, home=asked.home, name=name)
-        elif name == "search":
-            _named(name)(products=asked.products, home=asked.home)
-        elif name == "main_job":
-            _named(name)(products=asked.products, folder=asked.folder, home=asked.home)
-        else:
-            _named(name)()
+        _named("search" if name == LARGE else name)(**options.get(name, {}))
 
 
 def _arguments() -> argparse.Namespace:
@@ -40,7 +39,17 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         help="a filled data folder to search in (a copy is taken); for main_job the one to fill",
     )
-    parser.add_argument("--folder", type=Path, help="a drawn catalogue for main_job to import")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="a drawn catalogue: for main_job to import, for composers to train and ask on",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="where composers keeps its trainings, and goes on from"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="composers: a few steps, to see that all of it works"
+    )
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in names]
     if unknown:

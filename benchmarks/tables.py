@@ -33,8 +33,14 @@ def machine() -> str:
     )
 
 
-def write(name: str, title: str, *tables: Table, command: str | None = None) -> None:
-    """Print the tables and keep them as results/NAME.md."""
+def write(
+    name: str,
+    title: str,
+    *tables: Table,
+    command: str | None = None,
+    folder: Path = RESULTS,
+) -> None:
+    """Print the tables and keep them as NAME.md in the folder."""
     lines = [f"# {title}", "", f"`python -m benchmarks {command or name}` on {machine()}."]
     for table in tables:
         lines += ["", *([table.caption, ""] if table.caption else [])]
@@ -43,8 +49,8 @@ def write(name: str, title: str, *tables: Table, command: str | None = None) -> 
         lines += ["| " + " | ".join(_shown(cell) for cell in row) + " |" for row in table.rows]
     text = "\n".join(lines) + "\n"
     print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.md").write_text(text)
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.md").write_text(text)
 
 
 def _shown(cell: object) -> str:
