@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -154,10 +153,11 @@ def _allow(limits: ChildLimits, large: bool) -> None:
     if resource is None:
         return
     _lower(resource.RLIMIT_AS, limits.large_memory if large else limits.memory, limits.large_memory)
-    spent = time.process_time()
-    # The kernel ends the child that goes on longer: should the parent's clock stand still.
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    _lower(resource.RLIMIT_CPU, int(spent + limits.seconds) + 2, hard)
+    if hasattr(signal, "setitimer"):
+        # The kernel ends the child that goes on longer: should the parent's clock stand still. No
+        # RLIMIT_CPU: it is of the child's whole life, and counted in ticks, which lead every other
+        # clock by some seconds after some minutes of pictures.
+        signal.setitimer(signal.ITIMER_PROF, limits.seconds + 2)
 
 
 def _pixels(request: dict[str, Any]) -> tuple[Callable[[OpenPicture], Answer], int]:

@@ -120,4 +120,4 @@ def test_a_folder_that_is_no_wardrobe_is_refused(tmp_path):
 def test_a_command_is_told_as_it_would_be_typed():
     told = {stage.name: stage.command for stage in composers.STAGES}
     assert told["combiner"] == "akin train combiner --preset small-data --set epochs=20"
-    assert told["finetuned-bank"].startswith("akin train spn-bank --model finetuned/model --preset")
+    assert told["finetuned-bank"].startswith("akin train spn-bank --model finetuned/model --set")
