@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.catalogue import PRODUCTS
 
 BY_THEMSELVES = ("startup", "ingest", "search")
-BY_NAME = ("gallery", "catalogue_sql", "reconcile", "main_job", "composers")  # they take longer
+BY_NAME = ("gallery", "catalogue_sql", "reconcile", "main_job", "composers", "methods")
 LARGE, LARGE_PRODUCTS = "hundred_thousand", 100_000
 
 
@@ -21,6 +21,7 @@ def main() -> None:
         LARGE: {"products": LARGE_PRODUCTS, "home": asked.home, "name": LARGE},
         "search": {"products": asked.products, "home": asked.home},
         "main_job": {"products": asked.products, "folder": asked.folder, "home": asked.home},
+        "methods": {"quick": asked.quick},
         "composers": {"folder": asked.folder, "out": asked.out, "quick": asked.quick},
     }
     for name in asked.names or BY_THEMSELVES:
@@ -48,7 +49,9 @@ def _arguments() -> argparse.Namespace:
         "--out", type=Path, help="where composers keeps its trainings, and goes on from"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="composers: a few steps, to see that all of it works"
+        "--quick",
+        action="store_true",
+        help="composers, methods: a few small steps, to see that all of it works",
     )
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in names]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.cli import DEMO_PIXELS
 from backend.commands.evaluating import EvaluationWanted
 from backend.encoding.spec import DEMO
 from backend.errors import AkinError, InvalidInput
@@ -52,6 +53,7 @@ _SUM, _WITH_COMBINER = "fine-tuned text, sum", "fine-tuned text + Combiner"
 _ON_COMBINER = "finetuned-combiner"
 STAGES = (
     Stage("combiner", "Combiner", "combiner", _COMBINER, "small-data"),
+    Stage("combiner-bank", "Combiner, with SPN bank", "spn-bank", _BANK, after="combiner"),
     Stage("pic2word", "Pic2Word", "pic2word", _PIC2WORD),
     Stage("lincir", "LinCIR", "lincir", _LINCIR),
     Stage("finetuned", _SUM, "clip-finetune", _FINETUNED),
@@ -141,7 +143,8 @@ def _wardrobe(folder: Path | None, out: Path, items: int) -> Path:
     drawn = out / f"wardrobe-{items}"
     if not drawn.exists():
         print(f"Drawing {items:,} products", flush=True)
-        write_dataset(drawn, items, SEED, processes=os.cpu_count() or 1, all_pairs=True)
+        cores = os.cpu_count() or 1
+        write_dataset(drawn, items, SEED, size=DEMO_PIXELS, processes=cores, all_pairs=True)
     return drawn
 
 

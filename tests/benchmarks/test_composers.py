@@ -24,6 +24,7 @@ WAYS = [
     "slerp",
     "product",
     "Combiner",
+    "Combiner, with SPN bank",
     "Pic2Word",
     "LinCIR",
     "fine-tuned text, sum",

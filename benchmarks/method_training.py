@@ -1,0 +1,216 @@
+"""Training steps, a bank, texts and a growing gallery: the published way and the recipes' own.
+
+Dropout and noise are off and both begin with the same weights, so that the first losses agree.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.comparing import Item
+from benchmarks.method_bench import RN50X4_TEXT, SMALL, TOWERS, Bench, texts, towers
+from benchmarks.published import training as published
+from benchmarks.published.towers import whole_texts
+from workers.recipes.combiner import CombinerParameters, combiner_objective
+from workers.recipes.lincir import LincirParameters, lincir_objective
+from workers.recipes.pic2word import Pic2WordParameters, pic2word_objective
+from workers.recipes.recipe import Parameters
+from workers.trainer.distributed import ALONE
+from workers.trainer.features import FeatureCache
+from workers.trainer.objective import Objective
+from workers.trainer.order import Order
+from workers.trainer.row_store import RowStore
+from workers.trainer.triplet_data import training_triplets
+from workers.trainer.updating import Updates
+
+
+def training_items(scratch: Path, scale: float = 1.0) -> list[Item]:
+    """All of them; `scale` shrinks them for a try."""
+    bench = Bench(scratch, towers(SMALL), scale)
+    return [
+        combiner_item(bench),
+        lincir_item(bench),
+        pic2word_item(bench),
+        *bank_items(bench),
+        text_item(bench.size(256)),
+        appending_item(scratch, bench.size(16_939)),
+    ]
+
+
+def combiner_item(bench: Bench) -> Item:
+    """An epoch after the first, of one batch."""
+    batch = bench.size(256)
+    parameters = CombinerParameters(batch=batch, epochs=10_000, dropout=0, protocol="published")
+    data = training_triplets(bench.wardrobe)
+    objective = combiner_objective(bench.training(bench.wardrobe, parameters), parameters, data)
+    network = copy.deepcopy(objective.network)
+    optimiser = torch.optim.Adam(network.parameters(), lr=parameters.lr)
+    step = _steps(objective, parameters, optimiser="adam", weight_decay=0.0)
+    rows = Order(len(data.references), batch, 0).rows(0)
+    tokens = bench.backbone.tokenize([data.texts[row] for row in data.told(rows, 0, 0)])
+    pictures = [
+        torch.stack([bench.seen(data.images[data.names[row]]) for row in side[rows]])
+        for side in (data.references, data.targets)
+    ]
+
+    def theirs() -> float:
+        batches = [(pictures[0], pictures[1], tokens)]
+        return published.combiner_epoch(bench.theirs, network, optimiser, batches)
+
+    what = f"Combiner, an epoch of {batch} triplets after the first ({TOWERS})"
+    return Item(what, 80, theirs, step, _same_loss)
+
+
+def lincir_item(bench: Bench) -> Item:
+    """A step of 64 captions, or a batch of one of the published run's eight GPUs."""
+    batch = min(64, bench.size(256))
+    parameters = LincirParameters(batch=batch, steps=10_000, dropout=0, noise=0, tagger="rules")
+    objective = lincir_objective(bench.training(bench.captions, parameters), parameters)
+    network = copy.deepcopy(objective.network)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=parameters.lr)
+    step = _steps(objective, parameters, weight_decay=parameters.weight_decay)
+    rows = Order(objective.count, batch, 0).rows(0)
+    captions = bench.backbone.tokenize(objective.texts.take(objective.rows[rows]))
+    batch_of_ours = objective.load(rows, 0)
+    masked = (batch_of_ours.tokens, batch_of_ours.marks)
+
+    def theirs() -> float:
+        return published.lincir_step(bench.theirs, network, optimiser, captions, masked, noise=0)
+
+    return Item(
+        f"LinCIR, a step of {batch} captions ({TOWERS})", 3, theirs, step, _same_loss, turns=5
+    )
+
+
+def pic2word_item(bench: Bench) -> Item:
+    """A step of 128 pictures."""
+    batch = bench.size(128)
+    parameters = Pic2WordParameters(batch=batch, epochs=10_000, dropout=0, warmup=0)
+    objective = pic2word_objective(bench.training(bench.wardrobe, parameters), parameters)
+    network = copy.deepcopy(objective.network)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=parameters.lr)
+    step = _steps(objective, parameters, weight_decay=parameters.weight_decay)
+    rows = Order(objective.count, batch, 0).rows(0)
+    paths = [objective.pictures.take(int(row)) for row in rows]
+    pictures = torch.stack([bench.seen(path) for path in paths if isinstance(path, Path)])
+
+    def theirs() -> float:
+        prompt = objective.prompt[0]
+        return published.pic2word_step(bench.theirs, network, optimiser, pictures, prompt)
+
+    return Item(
+        f"Pic2Word, a step of {batch} pictures ({TOWERS})", 6, theirs, step, _same_loss, turns=5
+    )
+
+
+def bank_items(bench: Bench) -> list[Item]:
+    """The bank of 200 triplets: by the first run on these pictures, and by any run after it. The
+    published way decodes and encodes the pictures of every triplet in each."""
+    data = training_triplets(bench.wardrobe)
+    triplets = min(bench.size(200), len(data.references))
+    sides = [[data.images[data.names[row]] for row in side[:triplets]]
+             for side in (data.references, data.targets)]  # fmt: skip
+    images = {str(path): path for side in sides for path in side}
+    cache = FeatureCache(bench.scratch / "bank")
+
+    def theirs() -> Tensor:
+        return published.bank(bench.theirs, _batches(bench, sides))[0]
+
+    def ours(kept: FeatureCache) -> Tensor:
+        found = kept.image_features(bench.backbone, images)
+        return torch.from_numpy(found.take(found.rows_of([str(path) for path in sides[0]])))
+
+    def first() -> Tensor:
+        return ours(FeatureCache(bench.scratch / f"bank-{next(bench.fresh)}"))
+
+    what = f"SPN4CIR's bank of {triplets} triplets, {len(images)} pictures ({TOWERS})"
+    return [
+        Item(f"{what}, after the first run", 8, theirs, lambda: ours(cache), _same_features),
+        Item(f"{what}, in the first run", 1, theirs, first, _same_features),
+    ]
+
+
+def text_item(number: int, architecture: dict[str, Any] = RN50X4_TEXT) -> Item:
+    """Captions through a text tower, by default of RN50x4's size."""
+    backbone = towers(architecture)
+    tokens = backbone.tokenize(texts(number))
+
+    def read(way: Callable[[Any, Tensor], Tensor]) -> Tensor:
+        with torch.inference_mode():
+            return torch.cat([way(backbone.model, part) for part in tokens.split(32)])
+
+    def theirs() -> Tensor:
+        return read(whole_texts)
+
+    def ours() -> Tensor:
+        return torch.from_numpy(backbone.encode_texts(texts(number)))
+
+    return Item(f"{number} captions through a text tower of RN50x4's size", 2, theirs, ours,
+                _same_features, turns=1)  # fmt: skip
+
+
+def appending_item(scratch: Path, number: int, width: int = 640) -> Item:
+    """CIRR's training images, 32 at a time; ours are on the disk when they are told."""
+    features = torch.randn(number, width, generator=torch.Generator().manual_seed(5))
+    batches = features.split(32)
+    keys = [row.to_bytes(32, "big") for row in range(number)]
+    fresh = count()
+
+    def theirs() -> Tensor:
+        return published.appended(batches)
+
+    def ours() -> Tensor:
+        store = RowStore(scratch / f"rows-{next(fresh)}", width)
+        with store.writing() as writer:
+            for start, batch in zip(range(0, number, 32), batches, strict=True):
+                writer.add(keys[start : start + 32], batch.numpy())
+        return torch.from_numpy(np.array(store.array()))
+
+    return Item(f"{number:,} features of {width} numbers appended, 32 at a time", 100, theirs, ours,
+                _same_features)  # fmt: skip
+
+
+def _steps(
+    objective: Objective[Any], parameters: Parameters, **options: Any
+) -> Callable[[], float]:
+    """Makes one update after another, as `fit` does, each epoch a batch."""
+    fitting = parameters.fit_options(**_length(parameters), **options)
+    order = Order(objective.count, parameters.batch, parameters.seed)
+    updates = Updates(objective, fitting, order, 10_000, ALONE)
+    objective.train_mode()
+    number = count()
+
+    def step() -> float:
+        at = next(number)
+        return updates.make(at, updates.load(at))
+
+    return step
+
+
+def _length(parameters: Parameters) -> dict[str, Any]:
+    steps = getattr(parameters, "steps", None)
+    return {} if steps is None else {"epochs": None, "steps": steps}
+
+
+def _batches(bench: Bench, sides: Sequence[Sequence[Path]]) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, len(sides[0]), 32):
+        first, second = (
+            torch.stack([bench.seen(path) for path in side[start : start + 32]]) for side in sides
+        )
+        yield first, second
+
+
+def _same_loss(first: float, second: float) -> str:
+    return f"losses {abs(first - second):.1g} apart"
+
+
+def _same_features(first: Tensor, second: Tensor) -> str:
+    return f"numbers at most {float((first - second).abs().max()):.1g} apart"
