@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.cli import DEMO_PIXELS
 from backend.commands.evaluating import EvaluationWanted
 from backend.encoding.spec import DEMO
 from backend.errors import AkinError, InvalidInput
@@ -32,7 +31,7 @@ from workers.evaluating import evaluate_here
 NAME = "composers"
 OUT, QUICK_OUT = Path("runs/composers"), Path("runs/composers-quick")
 ITEMS, QUICK_ITEMS = 12_000, 72
-SEED = 0
+SEED, PIXELS = 0, 256
 UNTRAINED = ("sum", "slerp", "product")
 CONTROLS: tuple[Asking, ...] = ("image only", "text only")
 
@@ -70,11 +69,12 @@ STAGES = (
 FIGURES = ("R@1", "R@5", "R@10", "R@50", "MRR")
 COLUMNS = ("composer", *FIGURES, "min", "in all", "stage", "trained for", "prompt")
 CAPTION = (
-    "{questions:,} questions of the test split over {pictures:,} pictures of families that nothing "
-    "was trained on or chosen by; reference {reference}; in percent, MRR too, in brackets 95 % "
-    "intervals (bootstrap over the questions). *min*: minutes by the clock of a stage's own steps "
-    "and looks at the validation split, on the processor; *in all*: with the stages that it starts "
-    "from. Encoding pictures and captions once, and choosing a prompt, are not in it."
+    "{questions:,} questions of the test split over {pictures:,} pictures of 256 pixels, of "
+    "families that nothing was trained on or chosen by; reference {reference}; in percent, MRR "
+    "too, in brackets 95 % intervals (bootstrap over the questions). *min*: minutes by the clock "
+    "of a stage's own steps and looks at the validation split, on the processor; *in all*: with "
+    "the stages that it starts from. Encoding pictures and captions once, and choosing a prompt, "
+    "are not in it."
 )
 STAGES_CAPTION = "How each stage was trained; without `--model` it starts from the demo backbone."
 
@@ -143,8 +143,9 @@ def _wardrobe(folder: Path | None, out: Path, items: int) -> Path:
     drawn = out / f"wardrobe-{items}"
     if not drawn.exists():
         print(f"Drawing {items:,} products", flush=True)
-        cores = os.cpu_count() or 1
-        write_dataset(drawn, items, SEED, size=DEMO_PIXELS, processes=cores, all_pairs=True)
+        write_dataset(
+            drawn, items, SEED, size=PIXELS, processes=os.cpu_count() or 1, all_pairs=True
+        )
     return drawn
 
 

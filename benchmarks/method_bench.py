@@ -23,9 +23,9 @@ from workers.datasets.wardrobe.dataset import write_dataset
 from workers.recipes.recipe import Parameters, Training
 from workers.trainer.features import FeatureCache
 
-TOWERS = "towers of width 384, 12 layers, 224 pixels"
+TOWERS = "towers of width 384, 12 layers, 224 pixels, features of 256"
 SMALL = {
-    "embed_dim": 384,
+    "embed_dim": 256,
     "vision_cfg": {"image_size": 224, "layers": 12, "width": 384, "patch_size": 32},
     "text_cfg": {"context_length": 77, "vocab_size": 49_408, "width": 384, "heads": 6,
                  "layers": 12},

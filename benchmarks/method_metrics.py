@@ -95,7 +95,7 @@ def _drawn(queries: int, images: int) -> tuple[Features, Names, Rows, Features]:
     gallery = unit(rng.standard_normal((images, DIM), dtype=np.float32))
     targets = rng.integers(images, size=queries)
     noise = unit(rng.standard_normal((queries, DIM), dtype=np.float32))
-    names = [f"B{number:09d}" for number in rng.permutation(images)]
+    names = [f"B{number:09d}" for number in rng.permutation(images)]  # as FashionIQ's are
     return gallery, names, targets, unit(noise + NEARNESS * 2 * gallery[targets])
 
 

@@ -40,7 +40,7 @@ def training_items(scratch: Path, scale: float = 1.0) -> list[Item]:
         lincir_item(bench),
         pic2word_item(bench),
         *bank_items(bench),
-        text_item(bench.size(256)),
+        text_item(scratch, bench.size(256)),
         appending_item(scratch, bench.size(16_939)),
     ]
 
@@ -138,20 +138,18 @@ def bank_items(bench: Bench) -> list[Item]:
     ]
 
 
-def text_item(number: int, architecture: dict[str, Any] = RN50X4_TEXT) -> Item:
-    """Captions through a text tower, by default of RN50x4's size."""
-    backbone = towers(architecture)
+def text_item(scratch: Path, number: int, architecture: dict[str, Any] = RN50X4_TEXT) -> Item:
+    """Captions through a text tower, by default of RN50x4's size, into an empty cache."""
+    backbone, fresh = towers(architecture), count()
     tokens = backbone.tokenize(texts(number))
 
-    def read(way: Callable[[Any, Tensor], Tensor]) -> Tensor:
-        with torch.inference_mode():
-            return torch.cat([way(backbone.model, part) for part in tokens.split(32)])
-
     def theirs() -> Tensor:
-        return read(whole_texts)
+        with torch.inference_mode():
+            return torch.cat([whole_texts(backbone.model, part) for part in tokens.split(32)])
 
     def ours() -> Tensor:
-        return torch.from_numpy(backbone.encode_texts(texts(number)))
+        cache = FeatureCache(scratch / f"texts-{next(fresh)}")
+        return torch.from_numpy(np.array(cache.text_features(backbone, texts(number))))
 
     return Item(f"{number} captions through a text tower of RN50x4's size", 2, theirs, ours,
                 _same_features, turns=1)  # fmt: skip

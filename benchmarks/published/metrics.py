@@ -24,7 +24,7 @@ def fashioniq(
     queries: (q, dim), gallery: (n, dim), unit. names: of the gallery; targets: of each query.
     """
     ranked = _ranked_names(queries, gallery, names)
-    right = torch.from_numpy(ranked == np.array(targets)[:, None])
+    right = torch.tensor(ranked == _repeated(targets, ranked))
     _check_one_each(right)
     return {f"R@{k}": _percent(right[:, :k]) for k in (10, 50)}
 
@@ -41,9 +41,9 @@ def cirr(
     percent (Liu et al. 2021, CIRR, section 5). members: six names a query, the reference among
     them."""
     ranked = _ranked_names(queries, gallery, names)
-    others = ranked != np.array(references)[:, None]
+    others = ranked != _repeated(references, ranked)
     ranked = ranked[others].reshape(len(ranked), -1)
-    right = torch.from_numpy(ranked == np.array(targets)[:, None])
+    right = torch.tensor(ranked == _repeated(targets, ranked))
     _check_one_each(right)
     in_set = (ranked[..., None] == np.array(members)[:, None, :]).any(axis=-1)
     of_set = right[torch.from_numpy(in_set)].reshape(len(ranked), -1)
@@ -77,6 +77,11 @@ def _ranked_names(queries: Features, gallery: Features, names: Names) -> NDArray
     order = torch.argsort(distances, dim=-1).numpy()
     ranked: NDArray[np.str_] = np.array(names)[order]
     return ranked
+
+
+def _repeated(names: Names, ranked: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Each query's name as often as there are images."""
+    return np.repeat(np.array(names), ranked.shape[1]).reshape(ranked.shape)
 
 
 def _check_one_each(right: torch.Tensor) -> None:

@@ -60,8 +60,8 @@ def test_both_banks_hold_the_same_features(bench):
         assert_same_features(item)
 
 
-def test_both_text_towers_read_the_same():
-    assert_same_features(text_item(8, TINY))
+def test_both_text_towers_read_the_same(tmp_path):
+    assert_same_features(text_item(tmp_path, 8, TINY))
 
 
 def test_both_ways_of_appending_keep_everything(tmp_path):

@@ -35,6 +35,7 @@ PUBLISHED: Mapping[str, tuple[int, int]] = {
 EXTENDED = "extend"
 """What the category of added triplets begins with: `cap.extend_clip.train.json` (SPN4CIR)."""
 
+_OF_CIRR = "rc2"  # what stands there in CIRR's files, which lie in folders of the same name
 _FOLDERS = ("captions", "json")
 _PICTURES = ("images", "image_data", "resized_image")
 _NAMES = ("fashion-iq", "fashioniq", "fashioniq_dataset")
@@ -86,7 +87,11 @@ def found_categories(root: Path, split: str) -> list[str]:
     """The categories that have captions of this split: FashionIQ's own first, then others."""
     names = (path.name for place in _FOLDERS for path in sorted(root.glob(f"{place}/cap.*.json")))
     told = (match for name in names if (match := _CAPTIONS.fullmatch(name)))
-    there = dict.fromkeys(match["category"] for match in told if match["split"] == split)
+    there = dict.fromkeys(
+        match["category"]
+        for match in told
+        if match["split"] == split and match["category"] != _OF_CIRR
+    )
     return [*(c for c in CATEGORIES if c in there), *(c for c in there if c not in CATEGORIES)]
 
 

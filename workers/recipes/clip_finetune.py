@@ -32,20 +32,21 @@ from backend.composition.trained import CombinerComposer
 from backend.encoding.backbone import Backbone, load_backbone
 from backend.encoding.decoding import decode_image
 from backend.encoding.towers import text_features
-from workers.recipes.recipe import Parameters, Recipe, Trained, Training, card_of, fitted
+from workers.recipes.recipe import Recipe, Trained, Training, card_of, fitted
+from workers.recipes.triplets import TripletParameters, triplets_of
 from workers.trainer.choosing import choosing_figures
 from workers.trainer.features import FeatureCache
 from workers.trainer.losses import in_batch_loss
 from workers.trainer.objective import Outcome
 from workers.trainer.order import Rows
 from workers.trainer.trained_towers import changed_towers, of_image, of_text, sum_of_features
-from workers.trainer.triplet_data import CHOOSE, TripletData, training_triplets
+from workers.trainer.triplet_data import CHOOSE, TripletData
 
 Pixels = NDArray[np.uint8]
 Measure = Callable[[ComposedModel], Mapping[str, float]]
 
 
-class ClipFinetuneParameters(Parameters):
+class ClipFinetuneParameters(TripletParameters):
     """Published values: batch 128, 100 epochs, AdamW at 2e-6 with eps 1e-7, scale 100, both
     towers. Presets cut a batch into chunks that fit a GPU's memory at RN50x4's size; loss and
     gradients stay those of the whole batch."""
@@ -64,7 +65,6 @@ class ClipFinetuneParameters(Parameters):
     scale: float = Field(100.0, gt=0, description="Inverse temperature of the loss.")
     chunk: int | None = Field(None, ge=1, description="Triplets that go through at a time.")
     loaders: int = Field(2, ge=0, description="Threads that decode pictures ahead.")
-    mean: str = Field("arithmetic", pattern="^(arithmetic|harmonic|geometric)$")
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def train(training: Training) -> Outcome:
     Raises InvalidInput for data that cannot be trained on, and what `fit` raises.
     """
     parameters = cast(ClipFinetuneParameters, training.parameters)
-    data = training_triplets(training.data)
+    data = triplets_of(training, parameters)
     objective = finetune_objective(training, parameters, data)
     with tempfile.TemporaryDirectory() as scratch:
         outcome = fitted(

@@ -24,18 +24,19 @@ from backend.composition.artefact import (
 )
 from backend.composition.networks import Combiner
 from backend.composition.trained import CombinerComposer
-from workers.recipes.recipe import Parameters, Recipe, Trained, Training, card_of, fitted
+from workers.recipes.recipe import Recipe, Trained, Training, card_of, fitted
+from workers.recipes.triplets import TripletParameters, triplets_of
 from workers.trainer.choosing import choosing_figures
 from workers.trainer.losses import in_batch_loss
 from workers.trainer.objective import Outcome
 from workers.trainer.order import Rows
 from workers.trainer.trained_towers import towers_of
-from workers.trainer.triplet_data import TripletData, training_triplets
+from workers.trainer.triplet_data import TripletData
 
 WIDTHS = (4, 8)  # of the projections and of the hidden layer, in times of the features' width
 
 
-class CombinerParameters(Parameters):
+class CombinerParameters(TripletParameters):
     """Published values: batch 4,096, 300 epochs, Adam at 2e-5, scale 100, dropout one half, and
     for features of 640 numbers projections of 2,560 and a hidden layer of 5,120."""
 
@@ -53,7 +54,6 @@ class CombinerParameters(Parameters):
     hidden: int = Field(WIDTHS[1], ge=1, description="Width of the hidden layer, in features.")
     dropout: float = Field(0.5, ge=0, lt=1)
     scale: float = Field(100.0, gt=0, description="Inverse temperature of the loss.")
-    mean: str = Field("arithmetic", pattern="^(arithmetic|harmonic|geometric)$")
 
 
 @dataclass
@@ -113,7 +113,7 @@ def train(training: Training) -> Outcome:
     Raises InvalidInput for data that cannot be trained on, and what `fit` raises.
     """
     parameters = cast(CombinerParameters, training.parameters)
-    data = training_triplets(training.data)
+    data = triplets_of(training, parameters)
     objective = combiner_objective(training, parameters, data)
     parent = training.parent
     measure = choosing_figures(

@@ -30,16 +30,17 @@ from backend.composition.trained import CombinerComposer
 from backend.encoding.backbone import load_backbone
 from backend.encoding.towers import text_features
 from backend.errors import InvalidInput
-from workers.recipes.recipe import Parameters, Recipe, Trained, Training, card_of, fitted
+from workers.recipes.recipe import Recipe, Trained, Training, card_of, fitted
+from workers.recipes.triplets import TripletParameters, triplets_of
 from workers.trainer.choosing import choosing_figures
 from workers.trainer.losses import bank_loss
 from workers.trainer.objective import Outcome
 from workers.trainer.order import Rows
 from workers.trainer.trained_towers import changed_towers, of_text, sum_of_features
-from workers.trainer.triplet_data import TripletData, training_triplets
+from workers.trainer.triplet_data import TripletData
 
 
-class SpnBankParameters(Parameters):
+class SpnBankParameters(TripletParameters):
     """Published values on CLIP4Cir: batch 256, 3 epochs, AdamW at 2e-5 with eps 1e-7, tau 0.02."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -56,7 +57,6 @@ class SpnBankParameters(Parameters):
     negatives: Literal["triplets", "all"] = Field(
         "triplets", description="all: the gallery's other images are in the bank too."
     )
-    mean: str = Field("arithmetic", pattern="^(arithmetic|harmonic|geometric)$")
 
 
 @dataclass
@@ -124,7 +124,7 @@ def train(training: Training) -> Outcome:
     and what `fit` raises.
     """
     parameters = cast(SpnBankParameters, training.parameters)
-    data = training_triplets(training.data)
+    data = triplets_of(training, parameters)
     objective = bank_objective(training, parameters, data)
     parent = training.parent
     measure = choosing_figures(

@@ -28,8 +28,8 @@ Counted = Callable[[int, int], None]
 Wanted = tuple[Key, tuple[str, Picture]]
 Item = TypeVar("Item")
 
-IMAGE_BATCH, TEXT_BATCH = 64, 256
-SORTED_TEXTS = 16 * TEXT_BATCH
+IMAGE_BATCH, TEXT_BATCH = 64, 64
+SORTED_TEXTS = 64 * TEXT_BATCH  # of similar lengths in a batch, so that little is padding
 UNUSABLE = "The backbone gives no direction for it: leave it out, or check the weights."
 
 

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import InvalidInput
+from workers.datasets.added import added_names, load_added
 from workers.datasets.opening import Dataset, open_dataset
 from workers.datasets.triplets import Triplet, TripletSplit
 from workers.metrics.captions import joined
 from workers.trainer.order import Rows
 
 TRAIN, CHOOSE = "train", "val"
+ADDED = "added"
 BENCHMARK_OF = {"fashioniq": "fashioniq", "cirr": "cirr", "wardrobe": "wardrobe"}
 
 
@@ -57,11 +59,11 @@ class TripletData:
         return found
 
 
-def training_triplets(folder: Path) -> TripletData:
-    """The training triplets of a FashionIQ, CIRR or Wardrobe folder.
+def training_triplets(folder: Path, added: Sequence[str] = ()) -> TripletData:
+    """The training triplets of a FashionIQ, CIRR or Wardrobe folder, and those added to it.
 
-    Raises InvalidInput for another dataset, one without a training split, and where no triplet has
-    both of its pictures.
+    added: names of added triplets, as `load_added` takes them. Raises InvalidInput for another
+    dataset, one without a training split, and where no triplet has both of its pictures.
     """
     dataset = open_dataset(folder)
     if dataset.kind.name not in BENCHMARK_OF or TRAIN not in dataset.splits:
@@ -69,27 +71,43 @@ def training_triplets(folder: Path) -> TripletData:
             f"{folder} is {dataset.kind.label} and has no triplets to train on: give a folder of "
             "FashionIQ, CIRR or Wardrobe with its training captions."
         )
-    splits = dataset.load(TRAIN)
-    usable = [one for split in splits for one in split.usable if one.target is not None]
+    own = dataset.load(TRAIN)
+    splits = (*own, *(split for name in added for split in load_added(dataset, name)))
     remarks = tuple(text for split in splits if (text := split.missing_sentence()))
-    if not usable:
-        raise InvalidInput(remarks[0] if remarks else f"{folder} holds no training triplets.")
-    return _numbered(dataset, splits, usable, remarks)
+    told = [
+        (one, wordings(one.captions, dataset.kind.name if number < len(own) else ADDED))
+        for number, split in enumerate(splits)
+        for one in split.usable
+        if one.target is not None
+    ]
+    if not told:
+        raise InvalidInput(remarks[0] if remarks else _nothing_in(dataset))
+    return _numbered(dataset, splits, told, remarks)
+
+
+def _nothing_in(dataset: Dataset) -> str:
+    there = added_names(dataset)
+    if not there:
+        return f"{dataset.folder} holds no training triplets."
+    return (
+        f"{dataset.folder} holds no training triplets but those added to it: take them with "
+        f"--set added={','.join(there)}."
+    )
 
 
 def _numbered(
     dataset: Dataset,
     splits: tuple[TripletSplit, ...],
-    usable: Sequence[Triplet],
+    told: Sequence[tuple[Triplet, tuple[str, ...]]],
     remarks: tuple[str, ...],
 ) -> TripletData:
+    usable = [one for one, _ in told]
     names = tuple(dict.fromkeys(name for one in usable for name in (one.reference, one.target)))
     row = {name: number for number, name in enumerate(names)}
-    told = [wordings(one.captions, dataset.kind.name) for one in usable]
-    texts = tuple(dict.fromkeys(text for ways in told for text in ways))
+    texts = tuple(dict.fromkeys(text for _, ways in told for text in ways))
     text_row = {text: number for number, text in enumerate(texts)}
-    table = np.full((len(usable), max(map(len, told))), -1, dtype=np.int64)
-    for number, ways in enumerate(told):
+    table = np.full((len(told), max(len(ways) for _, ways in told)), -1, dtype=np.int64)
+    for number, (_, ways) in enumerate(told):
         table[number, : len(ways)] = [text_row[text] for text in ways]
     return TripletData(
         dataset=dataset,
@@ -108,7 +126,8 @@ def wordings(captions: Sequence[str], kind: str) -> tuple[str, ...]:
     """The ways in which a training triplet is told.
 
     FashionIQ's two captions are parts of one change: both in either order, or one of them, a
-    quarter of the time each (Baldrati et al. 2022). Elsewhere each caption tells all of it.
+    quarter of the time each (Baldrati et al. 2022). Elsewhere each caption tells all of it, in
+    triplets added to FashionIQ too (Feng et al. 2024, section 4.1).
     """
     if kind != "fashioniq" or len(captions) != 2:
         return tuple(captions)

@@ -8,6 +8,7 @@ import pytest
 from backend.errors import InvalidInput
 from tests.workers.datasets.samples import cirr, write_images, write_json
 from workers.datasets.cirr import load, splits_in
+from workers.datasets.opening import open_dataset
 
 
 def edit(path, **changes: Any) -> None:
@@ -131,3 +132,9 @@ def test_the_wrong_folder_and_an_unknown_split_are_told(tmp_path):
     cirr(tmp_path / "a/b/cirr_dataset")
     with pytest.raises(InvalidInput, match=rf"give {tmp_path}/a/b/cirr_dataset/cirr instead"):
         load(tmp_path, "val")
+
+
+def test_texts_beside_the_pictures_are_taken_for_no_other_dataset(tmp_path):
+    """`cap.rc2.train.json` looks like FashionIQ's file of a category rc2."""
+    cirr(tmp_path, texts=".")
+    assert open_dataset(tmp_path).kind.name == "cirr"

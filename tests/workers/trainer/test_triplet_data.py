@@ -77,3 +77,30 @@ def test_all_pairs_of_a_family_can_be_asked_for(tmp_path):
     assert data.counts == {"triplets": 30, "images": 6}
     pairs = set(zip(data.references.tolist(), data.targets.tolist(), strict=True))
     assert pairs == {(a, b) for a in range(6) for b in range(6) if a != b}
+
+
+def test_added_triplets_are_told_by_each_of_their_captions_and_fashioniqs_in_four_ways(tmp_path):
+    folder = fashioniq(tmp_path, [("is red", "is long")])
+    row = {"candidate": "3", "target": "4", "captions": ["a hat instead of a cap", "a hat"]}
+    write_json(folder / "captions/cap.extend_mine.train.json", [row])
+    assert training_triplets(folder).counts == {"triplets": 1, "images": 2}
+    data = training_triplets(folder, ["mine"])
+    assert data.counts == {"triplets": 2, "images": 4}
+    assert data.digest != training_triplets(folder).digest
+    told = [{data.texts[row] for row in ways if row >= 0} for ways in data.wordings]
+    assert told == [
+        {"is red and is long", "is long and is red", "is red", "is long"},
+        {"a hat instead of a cap", "a hat"},
+    ]
+    drawn = Counter(data.texts[data.told(np.array([1]), epoch, 0)[0]] for epoch in range(2000))
+    assert set(drawn) == told[1]
+    assert all(900 < count < 1100 for count in drawn.values())
+
+
+def test_a_folder_with_nothing_but_added_triplets_says_how_to_take_them(tmp_path):
+    paint(tmp_path / "images", "1.png", "2.png")
+    row = {"candidate": "1", "target": "2", "captions": ["in red"]}
+    write_json(tmp_path / "captions/cap.extend_mine.train.json", [row])
+    with pytest.raises(InvalidInput, match=r"take them with --set added=mine\.$"):
+        training_triplets(tmp_path)
+    assert training_triplets(tmp_path, ["mine"]).counts == {"triplets": 1, "images": 2}
