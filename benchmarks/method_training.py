@@ -33,7 +33,7 @@ from workers.trainer.updating import Updates
 
 
 def training_items(scratch: Path, scale: float = 1.0) -> list[Item]:
-    """All of them; `scale` shrinks them for a try."""
+    """Steps, bank and texts; `scale` shrinks them for a try."""
     bench = Bench(scratch, towers(SMALL), scale)
     return [
         combiner_item(bench),
@@ -41,7 +41,6 @@ def training_items(scratch: Path, scale: float = 1.0) -> list[Item]:
         pic2word_item(bench),
         *bank_items(bench),
         text_item(scratch, bench.size(256)),
-        appending_item(scratch, bench.size(16_939)),
     ]
 
 
