@@ -38,7 +38,7 @@ up: install ## start Akin on your own data folder
 	$(BIN)/akin up
 
 test: install ## the whole test suite (slow ones aside)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow"
 
 test-slow: install ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -1,4 +1,5 @@
-"""Child process of `EdgeGallery.optimise`: `python -m backend.gallery.edge_optimise PATH KB`."""
+"""Child process of `EdgeGallery.optimise`: `python -m backend.gallery.edge_optimise PATH KB PID`,
+with the process id of its parent."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from backend.gallery.edge_shard import REBUILT, shard_config, shard_dim
 _PR_SET_PDEATHSIG = 1
 
 
-def main(path: str, threshold: int) -> None:
-    """Optimise the closed shard at `path`, at low priority.
+def main(path: str, threshold: int, parent: int) -> None:
+    """Optimise the closed shard at `path`, at low priority, as long as the process `parent` lives.
 
     Only what has more than `threshold` kilobytes of vectors outside the graph is built.
     """
@@ -24,6 +25,8 @@ def main(path: str, threshold: int) -> None:
     if sys.platform == "linux":
         # An orphan would keep the shard locked against the restarted parent.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before that was asked for
+            return
     optimizers = engine.EdgeOptimizersConfig(indexing_threshold=threshold)
     shard = engine.EdgeShard.load(path, shard_config(shard_dim(Path(path)), optimizers))
     is_rebuilt = shard.optimize()
@@ -33,4 +36,4 @@ def main(path: str, threshold: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -109,7 +110,8 @@ def optimise_shard(path: Path, outside: int, begun: Callable[[], None]) -> None:
     Raises `Unavailable` if the child fails; the shard is then as it was.
     """
     threshold = outside * shard_dim(path) * 4 // 1024
-    command = [sys.executable, "-m", "backend.gallery.edge_optimise", path.resolve(), threshold]
+    module, own = "backend.gallery.edge_optimise", os.getpid()
+    command = [sys.executable, "-m", module, path.resolve(), threshold, own]
     with subprocess.Popen(
         list(map(str, command)),
         cwd=Path(backend.__file__).parents[1],

@@ -67,7 +67,8 @@ def test_only_causal_towers_that_pool_at_the_end_are_trimmed(
     model = backbone._parts.model
     seen = []
     tower = towers.text_tower(model)
-    tower.transformer.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape[1]))
+    first = tower.transformer.resblocks[0].ln_1
+    first.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape[1]))
     backbone.encode_texts(["red"])
     assert seen == [length]
 

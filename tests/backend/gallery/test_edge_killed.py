@@ -75,7 +75,9 @@ def killed_while_optimising(folder: Path, first: str, delay: float) -> str:
     assert process.stdout is not None
     word = ""
     while word != first:
-        word = process.stdout.readline().strip()
+        line = process.stdout.readline()
+        assert line, "it ended before it was killed"
+        word = line.strip()
     time.sleep(delay)
     os.kill(process.pid, signal.SIGKILL)
     rest = process.stdout.read().split()
@@ -112,6 +114,16 @@ def kill_and_look(folder: Path, first: str, delay: float) -> str:
     assert_whole(gallery)
     store.close()
     return word
+
+
+def test_a_child_whose_parent_is_gone_already_touches_nothing(folder):
+    """Killed while the child started: nobody is left to be told of by the system."""
+    command = [sys.executable, "-m", "backend.gallery.edge_optimise", str(folder / "main"), "0"]
+    done = subprocess.run([*command, "0"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    store, gallery = opened(folder)
+    assert gallery._shard.info().indexed_vectors_count == 0
+    store.close()
 
 
 def test_kill_9_while_optimising_leaves_a_shard_that_loads_and_can_be_optimised(folder):

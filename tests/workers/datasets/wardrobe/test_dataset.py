@@ -95,8 +95,9 @@ def test_a_broken_off_run_leaves_no_folder_and_is_begun_anew(tmp_path):
 
 
 DRAWING = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
 from workers.datasets.wardrobe.dataset import write_dataset
 
 def progress(stage, done, total):
