@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.comparing import Item
+from benchmarks.comparing import Item, within
 from benchmarks.published import metrics as published
 from workers.metrics import circo, cirr, fashioniq
 from workers.metrics.protocols import Asked, Benchmark
@@ -18,6 +18,8 @@ DIM = 640  # of RN50x4
 NEARNESS = 0.06  # of a query to its target, so that ranks are neither all 1 nor all chance
 NONE: Rows = np.empty((0, 0), dtype=np.int64)
 Names = list[str]
+# Names are compared letter by letter, so they are as long as the images' own.
+FASHIONIQ, CIRR, CIRCO = "B{:09d}", "dev-{:04d}-0-img0", "{}"
 
 
 def metric_items(scale: float = 1.0) -> list[Item]:
@@ -30,7 +32,7 @@ def metric_items(scale: float = 1.0) -> list[Item]:
 
 def fashioniq_item(queries: int, images: int) -> Item:
     """A category's recalls, the reference kept."""
-    gallery, names, targets, asked = _drawn(queries, images)
+    gallery, names, targets, asked = _drawn(queries, images, FASHIONIQ)
     theirs = partial(published.fashioniq, asked, gallery, names, _named(names, targets))
 
     def ours() -> dict[str, float]:
@@ -38,12 +40,13 @@ def fashioniq_item(queries: int, images: int) -> Item:
         wanted = np.array([row[name] for name in _named(names, targets)])
         return _measured(fashioniq.BENCHMARK, asked, gallery, Asked(wanted, NONE, NONE, NONE))
 
-    return _item(f"FashionIQ's metrics, {queries:,} x {images:,}", 15, theirs, ours)
+    what, anew = f"FashionIQ's metrics, {queries:,} x {images:,}", fashioniq_item
+    return Item(what, 15, theirs, ours, _same, anew=partial(anew, queries, images))
 
 
 def cirr_item(queries: int, images: int) -> Item:
     """Recalls without the reference, and those among its set."""
-    gallery, names, targets, asked = _drawn(queries, images)
+    gallery, names, targets, asked = _drawn(queries, images, CIRR)
     rng = np.random.default_rng(2)
     # Six neighbours in the list are a set, as CIRR's are images of one scene.
     sets = np.arange(images // 6 * 6).reshape(-1, 6)
@@ -64,12 +67,13 @@ def cirr_item(queries: int, images: int) -> Item:
         subsets = np.array([[row[name] for name in one] for one in told])
         return _measured(cirr.BENCHMARK, asked, gallery, Asked(wanted, left_out, NONE, subsets))
 
-    return _item(f"CIRR's metrics, {queries:,} x {images:,}", 15, theirs, ours)
+    what, anew = f"CIRR's metrics, {queries:,} x {images:,}", cirr_item
+    return Item(what, 15, theirs, ours, _same, anew=partial(anew, queries, images))
 
 
 def circo_item(queries: int, images: int) -> Item:
     """Mean average precision over one to eight right answers a query."""
-    gallery, names, targets, asked = _drawn(queries, images)
+    gallery, names, targets, asked = _drawn(queries, images, CIRCO)
     rng = np.random.default_rng(3)
     answers = [
         [target, *np.setdiff1d(rng.integers(images, size=rng.integers(8)), [target])]
@@ -86,16 +90,17 @@ def circo_item(queries: int, images: int) -> Item:
         rows = Asked(positives[:, 0], NONE, positives, NONE)
         return _measured(circo.BENCHMARK, asked, gallery, rows)
 
-    return _item(f"CIRCO's metrics, {queries:,} x {images:,}", 12, theirs, ours)
+    what, anew = f"CIRCO's metrics, {queries:,} x {images:,}", circo_item
+    return Item(what, 12, theirs, ours, _same, turns=1, anew=partial(anew, queries, images))
 
 
-def _drawn(queries: int, images: int) -> tuple[Features, Names, Rows, Features]:
+def _drawn(queries: int, images: int, name: str) -> tuple[Features, Names, Rows, Features]:
     """A gallery with names, the row of each query's target, and queries near to them."""
     rng = np.random.default_rng(1)
     gallery = unit(rng.standard_normal((images, DIM), dtype=np.float32))
     targets = rng.integers(images, size=queries)
     noise = unit(rng.standard_normal((queries, DIM), dtype=np.float32))
-    names = [f"B{number:09d}" for number in rng.permutation(images)]  # as FashionIQ's are
+    names = [name.format(number) for number in rng.permutation(images)]
     return gallery, names, targets, unit(noise + NEARNESS * 2 * gallery[targets])
 
 
@@ -111,14 +116,6 @@ def _measured(
     return {name: float(values.mean()) for name, values in found.values.items()}
 
 
-def _item(
-    what: str,
-    goal: float,
-    theirs: Callable[[], dict[str, float]],
-    ours: Callable[[], dict[str, float]],
-) -> Item:
-    def agreed(first: dict[str, float], second: dict[str, float]) -> str:
-        most = max(abs(value - second[name]) for name, value in first.items())
-        return f"{len(first)} figures, at most {most:.2g} points apart"
-
-    return Item(what, goal, theirs, ours, agreed, memory=True)
+def _same(first: dict[str, float], second: dict[str, float]) -> str:
+    most = max(abs(value - second[name]) for name, value in first.items())
+    return within(most, f"{len(first)} figures, at most {{:.2g}} points apart")

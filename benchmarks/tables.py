@@ -49,7 +49,7 @@ def write(
         lines += ["| " + " | ".join(_shown(cell) for cell in row) + " |" for row in table.rows]
     text = "\n".join(lines) + "\n"
     print(text)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(text)
 
 

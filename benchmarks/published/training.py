@@ -94,14 +94,6 @@ def bank(model: Model, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor
     return references, functional.normalize(both, dim=-1)
 
 
-def appended(batches: Sequence[Tensor]) -> Tensor:
-    """Features (n, dim) of a gallery, each batch put behind a copy of all before it."""
-    features = torch.empty((0, batches[0].shape[1]))
-    for batch in batches:
-        features = torch.vstack((features, batch))
-    return features
-
-
 def _moved(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
     optimiser.zero_grad()
     torch.autograd.backward(loss)
