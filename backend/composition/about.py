@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from backend.composition.card import INVERSIONS, ModelCard
-from backend.composition.composer import COMPOSERS, Composer
+from backend.composition.composer import COMPOSERS, Composer, FeatureSum
 
 _METHODS = {"lincir": "LinCIR", "pic2word": "Pic2Word", "searle": "SEARLE"}
 
@@ -43,4 +43,6 @@ def about_card(card: ModelCard) -> About:
         return INVERTED._replace(name=card.name, label=f"{INVERTED.label} ({method})")
     if kind == "combiner":
         return COMBINED._replace(name=card.name)
+    if kind == "feature-sum":
+        return about_composer(FeatureSum(card.name))
     return about_composer(COMPOSERS[kind])

@@ -20,7 +20,13 @@ from backend.composition.card import (
     ModelCard,
     read_card,
 )
-from backend.composition.composer import COMPOSERS, Composer, QueryFeatures, composer_named
+from backend.composition.composer import (
+    COMPOSERS,
+    Composer,
+    FeatureSum,
+    QueryFeatures,
+    composer_named,
+)
 from backend.composition.query import compose_queries
 from backend.composition.sphere import Vectors
 from backend.encoding.prompts import Prompt
@@ -193,6 +199,8 @@ def load_composer(
     """
     if card.composer.kind in TRAINED:
         composer = _trained(card, read_tensors(folder / COMPOSER), backbone, encode)
+    elif card.composer.kind == "feature-sum":
+        composer = FeatureSum(card.name)
     else:
         composer = COMPOSERS[card.composer.kind]
     if not card.composer.centred:

@@ -17,7 +17,7 @@ from backend.errors import InvalidInput, NotFound
 FORMAT: Final = 1
 CARD = "model.json"
 
-ComposerKind = Literal["sum", "slerp", "product", "combiner", "phi", "im2text"]
+ComposerKind = Literal["sum", "slerp", "product", "feature-sum", "combiner", "phi", "im2text"]
 TRAINED = ("combiner", "phi", "im2text")
 INVERSIONS = ("phi", "im2text")
 

@@ -140,6 +140,25 @@ class NormalisedSum(Composer):
         return direction(np.sum(features.units, axis=0), CANCELLED)
 
 
+class FeatureSum(Composer):
+    """normalise(i + t), at the features' own lengths: what towers are trained for in CLIP4Cir's
+    first stage (Baldrati et al. 2022, "Conditioned and composed image retrieval combining and
+    partially fine-tuning CLIP-based features", section 3.1). Of a trained model only: lengths of
+    other towers say nothing."""
+
+    label = "Learned sum"
+    description = "Adds picture and words as its model was trained to, each as strong as it comes."
+
+    def __init__(self, name: str = "feature-sum") -> None:
+        self.name = name
+
+    def compose(self, features: QueryFeatures) -> Vectors:
+        """Raises InvalidInput where picture and words point in opposite directions."""
+        if features.image is None or features.text is None:
+            return features.units[0]
+        return direction(features.image + features.text, CANCELLED)
+
+
 class Slerp(Composer):
     """The middle of the great circle from image to text (Jang et al. 2024, "Spherical linear
     interpolation and text-anchoring for zero-shot composed image retrieval")."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
 Model = Any  # open_clip has no types
@@ -73,12 +74,35 @@ def causal_features(tower: Model, embedded: Tensor, ends: Tensor) -> Tensor:
     embedded: (batch, length, width), without positions; no row may end behind `length`. ends:
     (batch,) positions of EOT. Returns (batch, dim).
     """
-    batch, length, _ = embedded.shape
+    length = embedded.shape[1]
     dtype = tower.transformer.get_cast_dtype()
     hidden = embedded.to(dtype) + tower.positional_embedding[:length].to(dtype)
-    hidden = tower.transformer(hidden, attn_mask=tower.attn_mask[:length, :length])
-    pooled: Tensor = tower.ln_final(hidden[torch.arange(batch, device=hidden.device), ends])
-    return projected(tower, pooled)
+    pooled = _pooled(tower.transformer, hidden, tower.attn_mask[:length, :length], ends)
+    return projected(tower, tower.ln_final(pooled))
+
+
+def _pooled(transformer: Model, hidden: Tensor, mask: Tensor, ends: Tensor) -> Tensor:
+    """What a causal transformer makes of each row at its own end: (batch, length, width) and
+    (batch,) positions to (batch, width). All that is read of the last block is that position."""
+    rows, last = torch.arange(len(ends), device=hidden.device), transformer.resblocks[-1]
+    plain = type(last) is ResidualAttentionBlock and type(last.attn) is nn.MultiheadAttention
+    if not plain or not transformer.batch_first or transformer.grad_checkpointing:
+        found: Tensor = transformer(hidden, attn_mask=mask)[rows, ends]
+        return found
+    for block in transformer.resblocks[:-1]:
+        hidden = block(hidden, attn_mask=mask)
+    return _block_at_ends(last, hidden, rows, ends)
+
+
+def _block_at_ends(block: Model, hidden: Tensor, rows: Tensor, ends: Tensor) -> Tensor:
+    """A pre-norm block at one position a row, which sees all up to it: (batch, width)."""
+    seen = block.ln_1(hidden)
+    behind = torch.arange(hidden.shape[1], device=hidden.device)[None] > ends[:, None]
+    query = seen[rows, ends][:, None]
+    told, _ = block.attn(query, seen, seen, key_padding_mask=behind, need_weights=False)
+    found = hidden[rows, ends] + block.ls_1(told[:, 0])
+    pooled: Tensor = found + block.ls_2(block.mlp(block.ln_2(found)))
+    return pooled
 
 
 def projected(tower: Model, pooled: Tensor) -> Tensor:

@@ -25,10 +25,10 @@ from backend.composition.artefact import (
     DataCard,
     write_artefact,
 )
+from backend.composition.composer import Composer, FeatureSum
 from backend.composition.networks import Combiner
 from backend.composition.trained import CombinerComposer
 from backend.encoding.backbone import load_backbone
-from backend.encoding.towers import text_features
 from backend.errors import InvalidInput
 from workers.recipes.recipe import Recipe, Trained, Training, card_of, fitted
 from workers.recipes.triplets import TripletParameters, triplets_of
@@ -36,6 +36,7 @@ from workers.trainer.choosing import choosing_figures
 from workers.trainer.losses import bank_loss
 from workers.trainer.objective import Outcome
 from workers.trainer.order import Rows
+from workers.trainer.text_training import TextTraining
 from workers.trainer.trained_towers import changed_towers, of_text, sum_of_features
 from workers.trainer.triplet_data import TripletData
 
@@ -61,19 +62,20 @@ class SpnBankParameters(TripletParameters):
 
 @dataclass
 class SpnBankObjective:
-    """Text tower and Combiner against a bank.
+    """Text tower and Combiner against a bank; without a Combiner, the sum of features.
 
-    bank: (images, dim) un-normalised, the triplets' images first. tokens: (texts, context).
-    groups: (images,), equal where two pictures are the same.
+    words: of the model, on the texts of `data`. bank: (images, dim) un-normalised, the triplets'
+    images first. groups: (images,), equal where two pictures are the same; None where none are, or
+    where that is not asked.
     """
 
     model: Any  # open_clip has no types
-    network: Combiner
-    trains_network: bool
+    network: Combiner | None
+    words: TextTraining
     data: TripletData
     bank: Tensor
-    tokens: Tensor
     groups: Tensor | None
+    masked: bool
     temperature: float
     seed: int
     in_batch: bool = field(default=False, init=False)
@@ -86,14 +88,14 @@ class SpnBankObjective:
         return len(self.data.references)
 
     def trained(self) -> Mapping[str, Tensor]:
-        text = {name: tensor for name, tensor in self.model.named_parameters() if of_text(name)}
-        own = {f"combiner.{name}": tensor for name, tensor in self.network.named_parameters()}
-        return text | own if self.trains_network else text
+        named = () if self.network is None else self.network.named_parameters()
+        return {**self.words.trained(), **{f"combiner.{name}": tensor for name, tensor in named}}
 
     def train_mode(self) -> None:
         """The towers stay in evaluation mode, as published; only a Combiner drops out."""
         self.model.eval()
-        self.network.train(self.trains_network)
+        if self.network is not None:
+            self.network.train()
 
     def load(self, rows: Rows, epoch: int) -> tuple[Rows, Rows, Rows]:
         told = self.data.told(rows, epoch, self.seed)
@@ -101,8 +103,14 @@ class SpnBankObjective:
 
     def encode(self, batch: tuple[Rows, Rows, Rows]) -> tuple[Tensor, ...]:
         references, told, targets = (torch.from_numpy(rows) for rows in batch)
-        words = text_features(self.model, self.tokens[told])
-        return self.network(self.bank[references], words), targets.to(self.bank.device)
+        compose = self.network or sum_of_features
+        queries = compose(self.bank[references], self.words.features(told))
+        return queries, targets.to(self.bank.device)
+
+    def composer(self) -> Composer:
+        """What answers with the weights as they are, which the model has from here on."""
+        self.words.put_back()
+        return FeatureSum() if self.network is None else CombinerComposer(self.network.eval())
 
     def loss(self, features: tuple[Tensor, ...]) -> Tensor:
         queries, targets = features
@@ -113,7 +121,7 @@ class SpnBankObjective:
             "data": self.data.digest,
             "bank": len(self.bank),
             "temperature": self.temperature,
-            "masked": self.groups is not None,
+            "masked": self.masked,
         }
 
 
@@ -133,8 +141,7 @@ def train(training: Training) -> Outcome:
     )  # fmt: skip
 
     def answering() -> ComposedModel:
-        composer = CombinerComposer(objective.network.eval())
-        return ComposedModel(parent.backbone, composer, parent.card)
+        return ComposedModel(parent.backbone, objective.composer(), parent.card)
 
     outcome = fitted(
         training,
@@ -153,35 +160,35 @@ def bank_objective(
 ) -> SpnBankObjective:
     """The objective with its bank from the cache; the parent's text tower is trained in place."""
     backbone = training.parent.backbone
-    network, learned = _network(training.parent)
+    network = _network(training.parent)
     bank = _bank(training, data, parameters.negatives)
     torch.manual_seed(parameters.seed)
     for name, parameter in backbone.model.named_parameters():
         parameter.requires_grad_(of_text(name))
-    network.requires_grad_(learned)
+    tokens = backbone.tokenize(data.texts).to(backbone.device)
     masked = parameters.protocol == "default"
     return SpnBankObjective(
         model=backbone.model,
-        network=network.to(backbone.device),
-        trains_network=learned,
+        network=None if network is None else network.to(backbone.device),
+        words=TextTraining(backbone.model, tokens),
         data=data,
         bank=torch.from_numpy(bank).to(backbone.device),
-        tokens=backbone.tokenize(data.texts).to(backbone.device),
-        groups=_groups(bank).to(backbone.device) if masked else None,
+        groups=_groups(bank, backbone.device) if masked else None,
+        masked=masked,
         temperature=parameters.temperature,
         seed=parameters.seed,
     )
 
 
-def _network(parent: ComposedModel) -> tuple[Combiner, bool]:
-    """The Combiner to compose with, and whether it is trained too."""
-    if parent.card.composer.kind == "sum" and not parent.card.composer.centred:
-        return sum_of_features(parent.backbone.dim), False
+def _network(parent: ComposedModel) -> Combiner | None:
+    """The Combiner to train along; None where the sum of features composes."""
+    composer = parent.card.composer
+    if composer.kind in ("sum", "feature-sum") and not composer.centred:
+        return None
     if isinstance(parent.composer, CombinerComposer):
-        network = copy.deepcopy(parent.composer.network)
-        return network, any(bool(tensor.any()) for tensor in network.parameters())
+        return copy.deepcopy(parent.composer.network).requires_grad_()
     raise InvalidInput(
-        f"The model {parent.card.name} is a {parent.card.composer.kind}: spn-bank goes on from a "
+        f"The model {parent.card.name} is a {composer.kind}: spn-bank goes on from a "
         "sum or a Combiner, so name such a model with --model."
     )
 
@@ -201,10 +208,11 @@ def _bank(training: Training, data: TripletData, negatives: str) -> np.ndarray[A
     return np.array(found.take(found.rows_of(names)))
 
 
-def _groups(bank: np.ndarray[Any, Any]) -> Tensor:
-    """(images,) numbers that pictures with the same features share: the same picture twice."""
-    _, groups = np.unique(bank, axis=0, return_inverse=True)
-    return torch.from_numpy(groups.reshape(-1))
+def _groups(bank: np.ndarray[Any, Any], device: torch.device) -> Tensor | None:
+    """(images,) numbers that pictures with the same features share: the same picture twice. None
+    where all are different, and nothing has to be left out."""
+    found, groups = np.unique(bank, axis=0, return_inverse=True)
+    return None if len(found) == len(bank) else torch.from_numpy(groups.reshape(-1)).to(device)
 
 
 def _write(
@@ -212,11 +220,12 @@ def _write(
 ) -> None:
     """The artefact; its fingerprint is taken of the towers as anyone will load them."""
     parent = training.parent
-    spec = parent.card.backbone.spec
+    spec, network = parent.card.backbone.spec, objective.network
+    objective.words.put_back()
     towers = changed_towers(objective.model, load_backbone(spec, "cpu").model)
     loaded = load_backbone(spec, "cpu", overlay=towers)
     trained = Trained(
-        ComposerCard(kind="combiner"),
+        ComposerCard(kind="feature-sum" if network is None else "combiner"),
         DataCard(
             description=data.dataset.kind.label,
             hash=data.digest,
@@ -228,7 +237,9 @@ def _write(
     )  # fmt: skip
     model = ComposedModel(loaded, parent.composer, parent.card)
     card = card_of(training, RECIPE.name, model, trained)
-    write_artefact(training.artefact, card, objective.network.state_dict(), towers)
+    write_artefact(
+        training.artefact, card, None if network is None else network.state_dict(), towers
+    )
 
 
 RECIPE = Recipe(

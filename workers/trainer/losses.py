@@ -47,7 +47,7 @@ def bank_loss(
     queries: (n, dim) unit; bank: (m, dim) unit; targets: (n,) rows of the bank. groups: (m,)
     integers; images of the target's group are its duplicates and left out of the negatives.
     """
-    logits = queries @ bank.T / temperature
+    logits = (queries / temperature) @ bank.T  # so it divides n x dim numbers, not n x m
     if groups is not None:
         same = groups[None, :] == groups[targets][:, None]
         logits = logits.masked_fill(same.scatter(1, targets[:, None], False), float("-inf"))

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from backend.composition.artefact import ComposedModel
-from backend.composition.networks import Combiner
 from backend.encoding.backbone import load_backbone
 
 IMAGE_TOWER = "visual."
@@ -28,14 +28,10 @@ def of_text(name: str) -> bool:
     return not of_image(name) and name not in TEMPERATURE
 
 
-def sum_of_features(dim: int) -> Combiner:
-    """A Combiner of zeros: it adds nothing of its own and weighs both parts by one half, which is
-    CLIP4Cir's sum of un-normalised features (Baldrati et al. 2022, section 3.1)."""
-    network = Combiner(dim, 1, 1, dropout=0.0)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.zero_()
-    return network
+def sum_of_features(images: Tensor, texts: Tensor) -> Tensor:
+    """Queries of towers that are trained for it: un-normalised features, (n, dim) each, to the
+    unit vectors of their sum (Baldrati et al. 2022, section 3.1)."""
+    return functional.normalize(images + texts, dim=-1)
 
 
 def changed_towers(model: Any, base: Any) -> dict[str, Tensor]:

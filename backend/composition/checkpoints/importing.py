@@ -14,13 +14,12 @@ from backend.composition.artefact import (
     ModelCard,
     write_artefact,
 )
-from backend.composition.card import CARD
+from backend.composition.card import CARD, ComposerKind
 from backend.composition.checkpoints.architectures import first_few
 from backend.composition.checkpoints.converting import Converted, as_folder, over_parent
 from backend.composition.checkpoints.network import (
     check_over_backbone,
     check_sizes,
-    composer_state,
     network_in,
     sizes_of_towers,
 )
@@ -86,9 +85,8 @@ def import_checkpoint(path: Path, out: Path, options: ImportOptions) -> Imported
     norms = measured_norms(converted.backbone)
     if options.even_norms:
         converted, norms = _even(converted, norms)
-    composer = composer_state(found, network, converted.backbone.dim)
-    kind = found.network_kind or ("combiner" if composer else "sum")
-    card = _card(found, kind, converted.backbone, files, options, norms)
+    card = _card(found, converted.backbone, files, options, norms)
+    composer = None if network is None else network.state_dict()
     write_artefact(out, card, composer, converted.changed)
     folder = converted.architecture is not None
     return Imported(
@@ -174,15 +172,20 @@ def _even(converted: Converted, norms: Norms) -> tuple[Converted, Norms]:
     return replace(converted, backbone=again, changed=changed), measured_norms(again)
 
 
+def _kind(found: Recognised) -> ComposerKind:
+    """Towers of CLIP4Cir and SPN4CIR were trained for the sum of un-normalised features (Baldrati
+    et al. 2022, section 3.1); a CLIP alone is composed by the plain sum."""
+    return found.network_kind or ("sum" if found.method == "clip" else "feature-sum")
+
+
 def _card(
     found: Recognised,
-    kind: str,
     backbone: Backbone,
     files: list[Path],
     options: ImportOptions,
     norms: Norms,
 ) -> ModelCard:
-    spec = backbone.spec
+    spec, kind = backbone.spec, _kind(found)
     prompt = options.prompt or PROMPTS.get(kind)
     return ModelCard(
         name=options.name or files[0].stem,
@@ -193,7 +196,7 @@ def _card(
         fingerprint=backbone.fingerprint,
         text_fingerprint=backbone.text_fingerprint,
         dim=backbone.dim,
-        composer=ComposerCard.model_validate({"kind": kind, "prompt": prompt}),
+        composer=ComposerCard(kind=kind, prompt=prompt),
         parameters={
             "imported": {file.name: _sha256(file) for file in files},
             **found.facts,

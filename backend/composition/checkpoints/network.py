@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor
 
 from backend.composition.checkpoints.recognising import Recognised, State
 from backend.composition.networks import Combiner, Im2Text, Network, Phi, network_of
@@ -54,20 +51,3 @@ def check_sizes(network: Network, whose: str, dim: int | None, token_width: int 
                 f"The network is made for {wanted} {what}, and {whose} has {has}: name the "
                 "backbone that it was trained on."
             )
-
-
-def composer_state(
-    found: Recognised, network: Network | None, dim: int
-) -> Mapping[str, Tensor] | None:
-    """The weights that an artefact keeps; None for a CLIP alone, which the plain sum composes.
-
-    CLIP4Cir's towers are trained for the sum of un-normalised features (Baldrati et al. 2022,
-    section 3.1), which is what a Combiner of zeros answers: it adds nothing of its own and weighs
-    picture and words by one half each.
-    """
-    if network is not None:
-        return network.state_dict()
-    if found.method == "clip":
-        return None
-    zeros = Combiner(dim, 1, 1).state_dict()
-    return {name: torch.zeros_like(tensor) for name, tensor in zeros.items()}

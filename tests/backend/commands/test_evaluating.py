@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,15 @@ def akin(capsys, monkeypatch, tmp_path):
         return printed.out, " ".join(printed.err.split()), ended.value.code
 
     return run
+
+
+def test_threads_of_every_command_wait_without_spinning(akin, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    akin("--help")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    akin("--help")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def test_an_import_says_what_it_made_and_what_was_left_out(pair):
     done = run("import", pair / "tuned.pt", "--out", pair / "model")
     assert done.exit_code == 0
     first, second, *rest = done.stdout.splitlines()
-    assert first == f"tuned is in {pair}/model: clip4cir, composing by combiner."
+    assert first == f"tuned is in {pair}/model: clip4cir, composing by feature-sum."
     assert second == f"Its towers are the backbone in {pair}/model-backbone; keep both folders."
     assert rest[0] == "Note: tensors in it unknown and left out: 1 (extra)."
     assert rest[1].startswith("Image features have a mean norm of ")

@@ -108,6 +108,29 @@ def test_a_model_without_a_network_has_a_composer_that_needs_none(tmp_path, tiny
     assert names(tmp_path / "model") == ["model.json"]
 
 
+def test_a_feature_sum_is_told_by_its_models_name_and_has_no_network(tmp_path, tiny):
+    write_artefact(tmp_path / "model", card(tiny, "feature-sum", name="tuned"))
+    model = load_model(tmp_path / "model", backbone=tiny)
+    assert (model.composer.name, model.composer.label) == ("tuned", "Learned sum")
+    assert names(tmp_path / "model") == ["model.json"]
+    expected = normalise(images(tiny) + tiny.encode_texts(TEXTS))
+    np.testing.assert_allclose(model.query_vectors(images(tiny), TEXTS), expected, atol=1e-6)
+
+
+def test_a_centred_feature_sum_keeps_the_lengths_of_both(tmp_path, tiny):
+    means = {"image_mean": [0.25] * tiny.dim, "text_mean": [-0.125] * tiny.dim}
+    composer = {"kind": "feature-sum", "centred": True}
+    write_artefact(tmp_path / "model", card(tiny, "feature-sum", composer=composer, **means))
+    model = load_model(tmp_path / "model", backbone=tiny)
+    own = (images(tiny), tiny.encode_texts(TEXTS))
+    image, text = (
+        (normalise(part) - mean) * np.linalg.norm(part, axis=1, keepdims=True)
+        for part, mean in zip(own, (0.25, -0.125), strict=True)
+    )
+    found = model.query_vectors(images(tiny), TEXTS)
+    np.testing.assert_allclose(found, normalise(image + text), atol=1e-5)
+
+
 def test_a_centred_model_centres_by_the_means_on_its_card(tmp_path, tiny):
     means = (0.6 * units(8, 2, tiny.dim)).astype(np.float32)
     facts = card(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from backend.composition.composer import (
     COMPOSERS,
     ComposedQuery,
+    FeatureSum,
     QueryFeatures,
     Rescorer,
     composer_named,
@@ -89,6 +90,19 @@ def test_picture_and_words_weigh_the_same(composer, drawn):
 def test_the_sum_is_the_normalised_sum_of_directions():
     query = QueryFeatures(image=vector(3, 0), text=vector(0, 0.1))
     assert COMPOSERS["sum"].compose(query) == pytest.approx([0.5**0.5, 0.5**0.5])
+
+
+def test_the_feature_sum_adds_features_as_long_as_they_are():
+    features = QueryFeatures(np.array([3, 0], np.float32), np.array([0, 4], np.float32))
+    np.testing.assert_allclose(FeatureSum().compose(features), [0.6, 0.8], rtol=1e-6)
+    alone = QueryFeatures(None, np.array([0, 4], np.float32))
+    np.testing.assert_allclose(FeatureSum().compose(alone), [0, 1])
+
+
+def test_a_feature_sum_that_cancels_is_refused():
+    part = np.array([3, 4], np.float32)
+    with pytest.raises(InvalidInput, match="cancel each other out"):
+        FeatureSum().compose(QueryFeatures(part, -part))
 
 
 def test_the_sum_of_opposites_is_refused_and_slerp_still_answers():

@@ -46,7 +46,7 @@ def card(backbone: Backbone, kind: str, **changes: Any) -> ModelCard:
 
 
 def write_model(folder: Path, backbone: Backbone, kind: str, **changes: Any) -> Path:
-    """An artefact with a random network; the folder."""
-    made = network(kind, backbone).state_dict()
+    """An artefact, with a random network where its kind has one; the folder."""
+    made = network(kind, backbone).state_dict() if kind in KINDS else None
     write_artefact(folder, card(backbone, kind, **changes), composer=made)
     return folder

@@ -16,12 +16,14 @@ from backend.composition.query import compose_query
 from backend.encoding.prompts import Prompt
 from backend.errors import InvalidInput
 from backend.search.service import SearchService
-from tests.backend.composition.trained_models import KINDS, PROMPT, write_model
+from tests.backend.composition import trained_models
+from tests.backend.composition.trained_models import PROMPT, write_model
 from tests.backend.search.conftest import serve
 from tests.backend.search.shop import Shop, picture, skus
 from tests.backend.search.test_service import ask
 
 PINK = picture("pink")
+KINDS = (*trained_models.KINDS, "feature-sum")
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,8 @@ def test_a_placeholder_in_the_shoppers_words_is_a_word(trained, text):
 
 
 def test_an_unknown_composer_is_told_with_those_there_are(trained, search):
-    with pytest.raises(InvalidInput, match=r"choose one of sum, slerp, product, combiner, im2text"):
+    offered = "sum, slerp, product, combiner, feature-sum, im2text"
+    with pytest.raises(InvalidInput, match=f"choose one of {offered}"):
         ask(trained, text="blue", composer="magic")
 
 

@@ -105,7 +105,9 @@ def test_a_batch_in_chunks_has_the_loss_of_the_whole(start):
 def test_what_was_trained_composes_by_the_sum_and_can_be_trained_on(start):
     training = start("encoder=text")
     clip_finetune.train(training)
+    assert not (training.artefact / "composer.safetensors").exists()
     model = load_model(training.artefact, "cpu")
+    assert model.card.composer.kind == "feature-sum"
     images = np.random.default_rng(0).standard_normal((2, model.backbone.dim)).astype(np.float32)
     summed = torch.from_numpy(images + model.backbone.encode_texts(["but red", "longer"]))
     expected = functional.normalize(summed, dim=-1).numpy()

@@ -31,6 +31,7 @@ from workers.trainer.features import FeatureCache
 from workers.trainer.triplet_data import training_triplets
 
 SMALL = ["batch=10", "epochs=3", "lr=0.002"]
+SMALL_PARAMETERS = SpnBankParameters.given(SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,9 @@ def test_only_the_text_side_changes(training, spec):
 
 def test_from_a_sum_it_composes_by_the_sum_of_features(training):
     spn_bank.train(training)
+    assert not (training.artefact / "composer.safetensors").exists()
     model = load_model(training.artefact, "cpu")
+    assert model.card.composer.kind == "feature-sum"
     images = np.random.default_rng(0).standard_normal((2, model.backbone.dim)).astype(np.float32)
     texts = ["but red", "with dots"]
     summed = torch.from_numpy(images + model.backbone.encode_texts(texts))
@@ -114,12 +117,16 @@ def test_pictures_of_the_gallery_can_be_negatives_too(training):
     assert sizes == [6, 48]
 
 
-def test_the_same_picture_twice_is_no_negative(training):
-    data = training_triplets(training.data)
-    objective = bank_objective(training, SpnBankParameters.given(SMALL), data)
-    assert objective.groups is not None
-    assert len(objective.groups.unique()) == len(data.names)
-    twice = spn_bank._groups(np.vstack([objective.bank[:3], objective.bank[:1]]))
+def test_pictures_that_all_differ_are_all_negatives(training):
+    objective = bank_objective(training, SMALL_PARAMETERS, training_triplets(training.data))
+    assert objective.groups is None
+    assert objective.facts()["masked"]
+
+
+def test_the_same_picture_twice_is_no_negative():
+    bank = np.random.default_rng(0).standard_normal((4, 3))
+    twice = spn_bank._groups(bank[[0, 1, 2, 0]], torch.device("cpu"))
+    assert twice is not None
     assert twice[0] == twice[3]
     assert len(twice.unique()) == 3
 
@@ -136,6 +143,16 @@ def test_a_combiner_is_trained_on_with_the_text_tower(training):
     before, after = (load_model(run.artefact, "cpu") for run in (first, training))
     weights = [dict(network_of(one).named_parameters()) for one in (before, after)]
     assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_feature_sum_is_gone_on_from(training, spec):
+    first = replace(training, out=training.out.with_name("first"))
+    spn_bank.train(first)
+    again = replace(training, parent=load_model(first.artefact, "cpu"))
+    spn_bank.train(again)
+    cards = [load_model(run.artefact, "cpu").card for run in (first, again)]
+    assert {card.composer.kind for card in cards} == {"feature-sum"}
+    assert cards[0].text_fingerprint != cards[1].text_fingerprint
 
 
 def network_of(model: ComposedModel) -> Combiner:

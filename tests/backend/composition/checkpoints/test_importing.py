@@ -81,6 +81,8 @@ def test_clip4cir_towers_answer_with_the_sum_of_un_normalised_features(tmp_path)
         found = answers(model, pixels)
         np.testing.assert_allclose(found, functional.normalize(total), atol=2e-6)
         assert (report.card.recipe, report.missing, report.unexpected) == ("clip4cir", (), ())
+        assert report.card.composer.kind == "feature-sum"
+        assert not (folder / "model" / "composer.safetensors").exists()
         assert report.card.parameters["epoch"] == 7
         assert model.backbone.preprocessing.kind == "targetpad"
         assert report.backbone_folder == folder / "model-backbone"
@@ -93,7 +95,7 @@ def test_spn4cir_checkpoints_are_the_whole_module(tmp_path, prefix):
     pixels = pictures(32)
     total = seen(CLIP, pixels) + originals.text_features(CLIP, TOKENIZE(TEXTS))
     np.testing.assert_allclose(answers(model, pixels), functional.normalize(total), atol=2e-6)
-    assert report.card.recipe == "spn4cir"
+    assert (report.card.recipe, report.card.composer.kind) == ("spn4cir", "feature-sum")
     assert report.card.parameters["tau"] == pytest.approx(0.02)
 
 
