@@ -15,6 +15,7 @@ from workers.metrics.protocols import Asked, Benchmark
 from workers.metrics.scores import Features, Rows, Similarities, unit
 
 DIM = 640  # of RN50x4
+SMALL_DIM = 256  # of the towers of this table's trainings: both ways multiply, so width tells
 NEARNESS = 0.06  # of a query to its target, so that ranks are neither all 1 nor all chance
 NONE: Rows = np.empty((0, 0), dtype=np.int64)
 Names = list[str]
@@ -25,14 +26,16 @@ FASHIONIQ, CIRR, CIRCO = "B{:09d}", "dev-{:04d}-0-img0", "{}"
 def metric_items(scale: float = 1.0) -> list[Item]:
     """FashionIQ (one category), CIRR and CIRCO; `scale` shrinks them for a try."""
     sizes = ((2_017, 3_817), (4_181, 2_297), (220, 123_403))
-    shrunk = [(max(8, int(q * scale)), max(64, int(n * scale))) for q, n in sizes]
-    made = (fashioniq_item, cirr_item, circo_item)
-    return [make(*size) for make, size in zip(made, shrunk, strict=True)]
+    fashion, scenes, many = ((max(8, int(q * scale)), max(64, int(n * scale))) for q, n in sizes)
+    return [
+        fashioniq_item(*fashion, SMALL_DIM), fashioniq_item(*fashion), cirr_item(*scenes),
+        circo_item(*many),
+    ]  # fmt: skip
 
 
-def fashioniq_item(queries: int, images: int) -> Item:
+def fashioniq_item(queries: int, images: int, dim: int = DIM) -> Item:
     """A category's recalls, the reference kept."""
-    gallery, names, targets, asked = _drawn(queries, images, FASHIONIQ)
+    gallery, names, targets, asked = _drawn(queries, images, FASHIONIQ, dim)
     theirs = partial(published.fashioniq, asked, gallery, names, _named(names, targets))
 
     def ours() -> dict[str, float]:
@@ -40,8 +43,9 @@ def fashioniq_item(queries: int, images: int) -> Item:
         wanted = np.array([row[name] for name in _named(names, targets)])
         return _measured(fashioniq.BENCHMARK, asked, gallery, Asked(wanted, NONE, NONE, NONE))
 
-    what, anew = f"FashionIQ's metrics, {queries:,} x {images:,}", fashioniq_item
-    return Item(what, 15, theirs, ours, _same, anew=partial(anew, queries, images))
+    what = f"FashionIQ's metrics, {queries:,} x {images:,}, features of {dim}"
+    anew = partial(fashioniq_item, queries, images, dim)
+    return Item(what, 15, theirs, ours, _same, anew=anew)
 
 
 def cirr_item(queries: int, images: int) -> Item:
@@ -94,12 +98,14 @@ def circo_item(queries: int, images: int) -> Item:
     return Item(what, 12, theirs, ours, _same, turns=1, anew=partial(anew, queries, images))
 
 
-def _drawn(queries: int, images: int, name: str) -> tuple[Features, Names, Rows, Features]:
+def _drawn(
+    queries: int, images: int, name: str, dim: int = DIM
+) -> tuple[Features, Names, Rows, Features]:
     """A gallery with names, the row of each query's target, and queries near to them."""
     rng = np.random.default_rng(1)
-    gallery = unit(rng.standard_normal((images, DIM), dtype=np.float32))
+    gallery = unit(rng.standard_normal((images, dim), dtype=np.float32))
     targets = rng.integers(images, size=queries)
-    noise = unit(rng.standard_normal((queries, DIM), dtype=np.float32))
+    noise = unit(rng.standard_normal((queries, dim), dtype=np.float32))
     names = [name.format(number) for number in rng.permutation(images)]
     return gallery, names, targets, unit(noise + NEARNESS * 2 * gallery[targets])
 

@@ -36,7 +36,7 @@ def appending_item(scratch: Path, number: int, width: int = 640) -> Item:
 
     what = f"{number:,} features of {width} numbers appended, {BATCH} at a time"
     anew = partial(appending_item, scratch, number, width)
-    return Item(what, 100, theirs, ours, _same, anew=anew)
+    return Item(what, 100, theirs, ours, _same, turns=2, anew=anew)
 
 
 def _same(first: NDArray[np.float32], second: NDArray[np.float32]) -> str:

@@ -67,7 +67,7 @@ def combiner_item(bench: Bench) -> Item:
         return published.combiner_epoch(bench.theirs, network, optimiser, batches)
 
     what = f"Combiner, an epoch of {batch} triplets after the first ({TOWERS})"
-    return Item(what, 80, theirs, step, _same_loss, turns=2)
+    return Item(what, 80, theirs, step, _same_loss, turns=1)
 
 
 def lincir_items(bench: Bench) -> list[Item]:
@@ -139,10 +139,12 @@ def bank_items(bench: Bench) -> list[Item]:
 
     what = f"SPN4CIR's bank of {triplets} triplets, {len(images)} pictures ({TOWERS})"
     return [
-        Item(f"{what}, after the first run", 8, theirs, partial(ours, cache), _same_features,
-             turns=2),
-        Item(f"{what}, in the first run", 1, theirs, first, _same_features, turns=2),
-    ]  # fmt: skip
+        Item(f"{what}, {when}", goal, theirs, do, _same_features, turns=1)
+        for when, goal, do in (
+            ("after the first run", 8, partial(ours, cache)),
+            ("in the first run", 1, first),
+        )
+    ]
 
 
 def text_item(scratch: Path, number: int, architecture: dict[str, Any] = RN50X4_TEXT) -> Item:

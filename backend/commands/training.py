@@ -86,5 +86,10 @@ def train_command(run: Train, describe: Describe) -> Callable[..., None]:
 
 def _told(found: dict[str, Any], folder: Path) -> str:
     if found["stopped"] in ("done", "early"):
+        if found["figures"] and found["best_step"] == 0:
+            return (
+                f"No step made the model that it starts from better: {found['model']} holds that "
+                "model unchanged. Try a lower learning rate, or more data."
+            )
         return f"The model is in {found['model']}; its curves are in {folder / 'curves.png'}"
     return f"Stopped at step {found['steps']}: the same command goes on from there."

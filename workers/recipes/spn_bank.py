@@ -46,7 +46,7 @@ class SpnBankParameters(TripletParameters):
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "8gb": {"chunk": 64},
-        "small-data": {"batch": 128, "epochs": 3, "lr": 2e-4},
+        "small-data": {"batch": 128, "epochs": 2, "schedule": "cosine"},
     }
 
     batch: int = Field(256, ge=1)
@@ -148,6 +148,7 @@ def train(training: Training) -> Outcome:
         objective,
         None if measure is None else lambda: measure(answering()),
         eps=1e-7,
+        start_counts=True,
         chunk=parameters.chunk,
     )
     if outcome.stopped in ("done", "early") and training.team.leads:

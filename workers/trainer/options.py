@@ -35,6 +35,8 @@ class FitOptions:
             measured.
         select: the figure whose highest value chooses the weights that are kept; without it the
             last ones are.
+        start_counts: the weights that a run starts from may be chosen too, so that a stage which
+            goes on from a trained model never ends below it.
         patience: evaluations without a better figure after which the run stops early.
         loaders: threads that load the batches to come; 0 loads each when it is needed.
         checkpoint_seconds: between two checkpoints, at most ten minutes.
@@ -61,6 +63,7 @@ class FitOptions:
     seed: int = 0
     evaluate_every: int = 1
     select: str | None = None
+    start_counts: bool = False
     patience: int | None = None
     loaders: int = 0
     checkpoint_seconds: float = 300.0

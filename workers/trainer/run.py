@@ -76,6 +76,8 @@ class Run(Generic[Batch]):
         report: Callable[[Line], None],
     ) -> Outcome:
         """To the end of the run or segment; arguments as of `fit`."""
+        if evaluate is not None and self._start_is_to_be_measured():
+            self._measure(evaluate)
         self.objective.train_mode()
         with closing(self._loaded()) as batches:
             while (stopped := self._verdict(cancelled)) is None:
@@ -108,10 +110,19 @@ class Run(Generic[Batch]):
         if evaluate is None or not self._is_time_to_evaluate():
             return {}
         self._check_weights()
-        figures = self.team.agree(dict(evaluate()) if self.team.leads else {})
-        self.selection.offer(figures, self.progress.step)
+        figures = self._measure(evaluate)
         self.objective.train_mode()
         return figures
+
+    def _measure(self, evaluate: Callable[[], Figures]) -> Figures:
+        """Figures of the weights as they are, which may be chosen from here on."""
+        figures = self.team.agree(dict(evaluate()) if self.team.leads else {})
+        self.selection.offer(figures, self.progress.step)
+        return figures
+
+    def _start_is_to_be_measured(self) -> bool:
+        begins = self.progress.step == 0 and not self.selection.figures
+        return self.options.start_counts and self.options.select is not None and begins
 
     def _is_time_to_evaluate(self) -> bool:
         step, every = self.progress.step, self.options.evaluate_every

@@ -48,6 +48,13 @@ def test_it_trains_and_says_where_the_model_is(given, tmp_path):
     assert (tmp_path / "run" / "curves.png").is_file()
 
 
+def test_a_second_stage_that_helps_nothing_says_so(given):
+    done = run("spn-bank", *given, "--set", "batch=20", "--set", "epochs=1", "--set", "lr=1e-12")
+    assert done.exit_code == 0, done.output
+    assert "No step made the model that it starts from better: " in done.stderr
+    assert "Try a lower learning rate, or more data." in done.stderr
+
+
 def test_a_recipes_options_are_listed():
     done = run("combiner", "--options")
     assert done.exit_code == 0

@@ -120,6 +120,25 @@ def test_without_a_choice_to_make_the_last_weights_stay(tmp_path, select):
     assert outcome.figures == ({"recall": 1.0} if select is None else {})
 
 
+@pytest.mark.parametrize(("values", "best"), [((7.0, 5.0, 6.0, 4.0), 0), ((7.0, 5.0, 8.0, 4.0), 8)])
+def test_a_stage_that_goes_on_from_a_trained_model_never_ends_below_it(tmp_path, values, best):
+    objective, before = Pairs(), Pairs()
+    chosen = options(start_counts=True)
+    outcome = fit(objective, chosen, tmp_path, evaluate=figures(*values))
+    assert (outcome.best_step, outcome.figures) == (best, {"recall": max(values)})
+    same = all(
+        torch.equal(tensor, before.trained()[name]) for name, tensor in objective.trained().items()
+    )
+    assert same == (best == 0)
+
+
+def test_the_start_is_measured_once_however_often_a_run_stops_before_its_first_step(tmp_path):
+    chosen = options(start_counts=True, patience=1)
+    fit(Pairs(), chosen, tmp_path, evaluate=figures(3.0), cancelled=lambda: True)
+    outcome = fit(Pairs(), chosen, tmp_path, evaluate=figures(5.0, 4.0))
+    assert (outcome.stopped, outcome.best_step) == ("early", 4)
+
+
 def test_a_figure_to_select_by_that_is_not_measured_is_told(tmp_path):
     with pytest.raises(InvalidInput, match="chosen by r10, and an evaluation gives recall: choose"):
         trained(Pairs(), tmp_path, select="r10")
