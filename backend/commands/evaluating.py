@@ -77,7 +77,10 @@ def evaluate_command(run: Evaluate) -> Callable[..., None]:
 
     def evaluate(
         benchmark: Annotated[
-            str, typer.Argument(help="fashioniq, cirr, circo, genecis, coco, imagenet, wardrobe.")
+            str,
+            typer.Argument(
+                help="fashioniq, cirr, circo, genecis, coco, imagenet, wardrobe, catalogue."
+            ),
         ],
         data: Data,
         model: Model = DEMO,

@@ -17,6 +17,7 @@ from workers.datasets.image_files import images_by_path
 from workers.datasets.layout import not_there
 from workers.datasets.triplets import Triplet, TripletSplit, triplet_split
 
+ALL = "all"
 SPLITS = ("train", "val", "test")
 PRODUCTS = "products.jsonl"
 TRIPLETS = "triplets.jsonl"
@@ -47,14 +48,14 @@ class Catalogue:
     products: Mapping[str, Product]
     triplets: tuple[Triplet, ...]
 
-    def split(self, name: str = "all") -> TripletSplit:
+    def split(self, name: str = ALL) -> TripletSplit:
         """The products of a split, or of the whole catalogue, and the triplets within it.
 
         The gallery holds every image of these products. `positives` of a triplet are all images
         of its target's product, where there are several. A triplet whose products are not both in
         the split is left out.
         """
-        kept = [one for one in self.products.values() if name in ("all", one.split)]
+        kept = [one for one in self.products.values() if name in (ALL, one.split)]
         if not kept:
             raise InvalidInput(f"{self.folder / PRODUCTS} has no products of the split {name}.")
         inside = {one.sku for one in kept}
@@ -84,14 +85,20 @@ class Catalogue:
         return None if sku is None else self.products[sku].split
 
 
-def load(folder: Path, split: str = "all") -> tuple[TripletSplit]:
+def load(folder: Path, split: str = ALL) -> tuple[TripletSplit]:
     """The split, or "all"; raises InvalidInput as `read_catalogue` does."""
     return (read_catalogue(folder).split(split),)
 
 
 def splits_in(folder: Path) -> tuple[str, ...]:
-    """("all",), if the folder is an exported catalogue."""
-    return ("all",) if (folder / PRODUCTS).is_file() else ()
+    """The whole and the splits that its products have, if the folder is an exported catalogue."""
+    if not (folder / PRODUCTS).is_file():
+        return ()
+    try:
+        there = {one.split for one in read_catalogue(folder).products.values()}
+    except InvalidInput:  # told by whoever reads it
+        return (ALL,)
+    return (ALL, *(split for split in SPLITS if split in there))
 
 
 def read_catalogue(folder: Path) -> Catalogue:

@@ -107,7 +107,7 @@ _ALL = (
     Kind(
         "catalogue",
         "an exported catalogue",
-        ("all",),
+        (catalogue.ALL, *catalogue.SPLITS),
         catalogue.splits_in,
         catalogue.load,
         catalogue.PRODUCTS,

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from backend.errors import InvalidInput
-from workers.metrics import circo, cirr, coco, fashioniq, genecis, imagenet, wardrobe
+from workers.metrics import catalogue, circo, cirr, coco, fashioniq, genecis, imagenet, wardrobe
 from workers.metrics.protocols import Benchmark
 
 BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
     {
         module.BENCHMARK.name: module.BENCHMARK
-        for module in (fashioniq, cirr, circo, genecis, coco, imagenet, wardrobe)
+        for module in (fashioniq, cirr, circo, genecis, coco, imagenet, wardrobe, catalogue)
     }
 )
 

@@ -1,4 +1,4 @@
-"""Wardrobe, and any catalogue's own triplets: recall and mean reciprocal rank, in percent.
+"""Wardrobe: recall and mean reciprocal rank, in percent.
 
 The reference is taken out of its own ranking, as a shop takes it out of the results.
 """

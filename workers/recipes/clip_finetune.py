@@ -34,7 +34,7 @@ from workers.trainer.features import FeatureCache
 from workers.trainer.objective import Outcome
 from workers.trainer.text_training import TextTraining
 from workers.trainer.trained_towers import changed_towers, of_image, of_text
-from workers.trainer.triplet_data import CHOOSE, TripletData
+from workers.trainer.triplet_data import TripletData, choosing_splits
 
 Measure = Callable[[ComposedModel], Mapping[str, float]]
 
@@ -117,7 +117,7 @@ def _measuring(
     are computed anew each time, into a folder of their own."""
     dataset, mean = objective.data.dataset, cast(ClipFinetuneParameters, training.parameters).mean
     composer, card = FeatureSum(), training.parent.card
-    if CHOOSE not in dataset.splits:
+    if not choosing_splits(dataset):
         return None
 
     def of(model: ComposedModel, cache: FeatureCache, *, frozen_text: bool) -> Measure:
@@ -174,7 +174,7 @@ def _write(training: Training, objective: TowersObjective, outcome: Outcome) -> 
 RECIPE = Recipe(
     name="clip-finetune",
     about="A first stage: towers are trained so that the sum of their features finds (CLIP4Cir).",
-    data="triplets: FashionIQ, CIRR or Wardrobe",
+    data="triplets: FashionIQ, CIRR, Wardrobe or an exported catalogue",
     parameters=ClipFinetuneParameters,
     train=train,
 )

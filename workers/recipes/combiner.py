@@ -187,7 +187,7 @@ def _write(
 RECIPE = Recipe(
     name="combiner",
     about="A small network that learns from triplets how words change a picture (CLIP4Cir).",
-    data="triplets: FashionIQ, CIRR or Wardrobe",
+    data="triplets: FashionIQ, CIRR, Wardrobe or an exported catalogue",
     parameters=CombinerParameters,
     train=train,
 )

@@ -26,7 +26,7 @@ from workers.trainer.choosing import SELECTED, choosing_figures
 from workers.trainer.objective import Outcome
 from workers.trainer.prompting import AUTO, best_prompt, checked_prompt
 from workers.trainer.trained_towers import towers_of
-from workers.trainer.triplet_data import BENCHMARK_OF, CHOOSE
+from workers.trainer.triplet_data import choosing_splits
 
 InversionKind = Literal["phi", "im2text"]
 Measure = Callable[[ComposedModel], Mapping[str, float]]
@@ -133,18 +133,15 @@ def choosing_set(data: Path, choose: Path | None) -> Dataset | None:
             dataset = open_dataset(data)
         except InvalidInput:
             return None
-        return dataset if _chooses(dataset) else None
+        return dataset if choosing_splits(dataset) else None
     dataset = open_dataset(choose)
-    if not _chooses(dataset):
+    if not choosing_splits(dataset):
         raise InvalidInput(
             f"{choose} is {dataset.kind.label} and has no validation triplets to choose by: give a "
-            "folder of FashionIQ, CIRR or Wardrobe with its validation captions."
+            "folder of FashionIQ, CIRR or Wardrobe with its validation captions, or an exported "
+            "catalogue with triplets between products of the split val."
         )
     return dataset
-
-
-def _chooses(dataset: Dataset) -> bool:
-    return dataset.kind.name in BENCHMARK_OF and CHOOSE in dataset.splits
 
 
 def _answering(

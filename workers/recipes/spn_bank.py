@@ -246,7 +246,7 @@ def _write(
 RECIPE = Recipe(
     name="spn-bank",
     about="A second stage: the text tower learns against every training image (SPN4CIR).",
-    data="triplets: FashionIQ, CIRR or Wardrobe",
+    data="triplets: FashionIQ, CIRR, Wardrobe or an exported catalogue",
     parameters=SpnBankParameters,
     train=train,
 )

@@ -13,7 +13,7 @@ from workers.trainer.benchmarking import quick_figures
 from workers.trainer.composing import TextFeatures, text_encoder
 from workers.trainer.features import FeatureCache
 from workers.trainer.posing import Desk, Progress, text_features, untold
-from workers.trainer.triplet_data import BENCHMARK_OF, CHOOSE
+from workers.trainer.triplet_data import choosing_splits
 
 SELECTED = "selected"
 """The figure that chooses, whatever the benchmark calls its parts."""
@@ -22,7 +22,8 @@ Figures = Mapping[str, float]
 Combined = Callable[[list[float]], float]
 
 _CIRR = ("Rs@1", "Rs@2", "Rs@3", "R@1", "R@5", "R@10", "R@50")
-_PARTS = {"fashioniq": ("R@10", "R@50"), "wardrobe": ("R@1", "R@10"), "cirr": _CIRR}
+_PARTS = {"fashioniq": ("R@10", "R@50"), "cirr": _CIRR}
+_SHOP = ("R@1", "R@10")
 MEANS: Mapping[str, Combined] = {
     "arithmetic": fmean,
     "harmonic": harmonic_mean,
@@ -43,11 +44,12 @@ def choosing_figures(
 
     model: whose image tower stays as it is. frozen_text: whether the text tower does too. mean: of
     the figures that choose: FashionIQ's R@10 and R@50, CIRR's seven (Baldrati et al. 2022 keep one
-    model for each kind of mean), Wardrobe's R@1 and R@10.
+    model for each kind of mean), a shop's R@1 and R@10.
     """
-    if CHOOSE not in dataset.splits:
+    splits = choosing_splits(dataset)
+    if not splits:
         return None
-    benchmark = benchmark_named(BENCHMARK_OF[dataset.kind.name])
+    benchmark = benchmark_named(dataset.kind.name)
     desk = Desk(
         model,
         benchmark.protocol("default"),
@@ -55,13 +57,13 @@ def choosing_figures(
         text_features(model, cache, frozen_text, progress),
         progress,
     )
-    posed = [desk.pose(split) for split in dataset.load(CHOOSE)]
+    posed = [desk.pose(split) for split in splits]
     combined = MEANS[mean]
 
     def figures(now: ComposedModel) -> Figures:
         texts: TextFeatures = desk.texts if frozen_text else text_encoder(now.backbone)
         found = quick_figures(now, benchmark, posed, texts)
-        parts = [found[name] for name in _PARTS[benchmark.name]]
+        parts = [found[name] for name in _PARTS.get(benchmark.name, _SHOP)]
         return {**found, SELECTED: combined(parts)}
 
     return figures

@@ -165,9 +165,6 @@ def _recognised(data: Path) -> Dataset | None:
 
 
 def _training_split(dataset: Dataset) -> str:
-    if dataset.kind.name == "catalogue":
-        products = catalogue.read_catalogue(dataset.folder).products.values()
-        return TRAIN if any(one.split == TRAIN for one in products) else ALL
     for split in (TRAIN, ALL):
         if split in dataset.splits:
             return split

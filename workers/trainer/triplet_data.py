@@ -19,7 +19,8 @@ from workers.trainer.order import Rows
 
 TRAIN, CHOOSE = "train", "val"
 ADDED = "added"
-BENCHMARK_OF = {"fashioniq": "fashioniq", "cirr": "cirr", "wardrobe": "wardrobe"}
+WITH_TRIPLETS = ("fashioniq", "cirr", "wardrobe", "catalogue")
+"""Datasets that can be trained on; each is measured by the benchmark of its name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +61,18 @@ class TripletData:
 
 
 def training_triplets(folder: Path, added: Sequence[str] = ()) -> TripletData:
-    """The training triplets of a FashionIQ, CIRR or Wardrobe folder, and those added to it.
+    """The training triplets of a FashionIQ, CIRR or Wardrobe folder or of an exported catalogue,
+    and those added to it.
 
     added: names of added triplets, as `load_added` takes them. Raises InvalidInput for another
     dataset, one without a training split, and where no triplet has both of its pictures.
     """
     dataset = open_dataset(folder)
-    if dataset.kind.name not in BENCHMARK_OF or TRAIN not in dataset.splits:
+    if dataset.kind.name not in WITH_TRIPLETS or TRAIN not in dataset.splits:
         raise InvalidInput(
             f"{folder} is {dataset.kind.label} and has no triplets to train on: give a folder of "
-            "FashionIQ, CIRR or Wardrobe with its training captions."
+            "FashionIQ, CIRR or Wardrobe with its training captions, or an exported catalogue with "
+            "products of the split train and triplets.jsonl."
         )
     own = dataset.load(TRAIN)
     splits = (*own, *(split for name in added for split in load_added(dataset, name)))
@@ -83,6 +86,13 @@ def training_triplets(folder: Path, added: Sequence[str] = ()) -> TripletData:
     if not told:
         raise InvalidInput(remarks[0] if remarks else _nothing_in(dataset))
     return _numbered(dataset, splits, told, remarks)
+
+
+def choosing_splits(dataset: Dataset) -> tuple[TripletSplit, ...]:
+    """The parts of the validation split that have triplets to choose weights by; () for none."""
+    if dataset.kind.name not in WITH_TRIPLETS or CHOOSE not in dataset.splits:
+        return ()
+    return tuple(split for split in dataset.load(CHOOSE) if split.triplets)
 
 
 def _nothing_in(dataset: Dataset) -> str:

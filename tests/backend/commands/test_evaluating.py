@@ -53,11 +53,22 @@ def folder(tmp_path_factory):
     benchmark_data.fashioniq(root / "fiq")
     benchmark_data.cirr(root / "cirr")
     benchmark_data.cirr(root / "cirr", "test1")
+    benchmark_data.catalogue(root / "shop")
     return root
 
 
 def options(folder, data, model="combiner"):
     return ["--data", folder / data, "--model", folder / model, "--cache", folder / "features"]
+
+
+def test_a_catalogues_own_triplets_are_measured(akin, folder):
+    out, _, code = akin("evaluate", "catalogue", *options(folder, "shop"), "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["benchmark"] == "catalogue"
+    (row,) = [row for row in found["rows"] if row["asking"] == "composed" and row["group"] == "all"]
+    assert row["terms"]["queries_asked"] == 11
+    assert row["figures"].keys() >= {"R@1", "R@50", "MRR"}
 
 
 def test_evaluate_prints_figures_with_controls_intervals_and_terms(akin, folder):

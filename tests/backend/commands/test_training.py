@@ -12,6 +12,7 @@ from backend.composition.artefact import read_card, untrained_model, write_artef
 from backend.encoding.backbone import BackboneSpec, load_backbone
 from backend.errors import InvalidInput
 from tests.backend.search.shop import write_tiny_backbone
+from tests.workers.trainer.benchmark_data import catalogue
 from workers.datasets.wardrobe.dataset import write_dataset
 
 SMALL = ("batch=20", "epochs=2", "projection=2", "hidden=2")
@@ -46,6 +47,18 @@ def test_it_trains_and_says_where_the_model_is(given, tmp_path):
     assert again.exit_code == 0
     assert "The model is in" in again.stderr
     assert (tmp_path / "run" / "curves.png").is_file()
+
+
+@pytest.mark.parametrize("told", [("train", "val"), ("train",)])
+def test_a_catalogues_own_triplets_are_trained_on(given, tmp_path, told):
+    given[1] = str(catalogue(tmp_path / "shop", told))
+    small = ("batch=5", *SMALL[1:])
+    options = [word for option in small for word in ("--set", option)]
+    done = run("combiner", *given, *options, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert ("MRR" in found["figures"]) == ("val" in told)  # chosen by it, or the last is kept
+    assert read_card(tmp_path / "run" / "model").data.counts == {"triplets": 11, "images": 12}
 
 
 def test_a_second_stage_that_helps_nothing_says_so(given):

@@ -52,7 +52,7 @@ def test_every_image_of_a_product_is_in_the_gallery_the_first_by_its_sku(export)
     assert train.name == "catalogue/train"
     assert train.gallery == ("d1", "d1 #2", "d2")
     assert train.images["d1 #2"] == export / "images/ab.png"
-    assert splits_in(export) == ("all",)
+    assert splits_in(export) == ("all", "train", "val")
 
 
 def test_the_whole_catalogue_counts_products_without_a_picture_as_missing(export):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.workers.metrics.asking import all_scores, asked, ranked_list, scorings
-from workers.metrics import circo, cirr, coco, fashioniq, genecis, imagenet, wardrobe
+from workers.metrics import catalogue, circo, cirr, coco, fashioniq, genecis, imagenet, wardrobe
 from workers.metrics.scores import Similarities
 
 
@@ -175,6 +175,32 @@ def test_imagenet_without_ties_agrees_with_sorted_lists(case):
             hit = len(set(listed[:k]) & set(right))
             assert found[f"P@{k}"][row] == pytest.approx(100 * hit / k)
             assert found[f"R@{k}"][row] == pytest.approx(100 * hit / max(1, len(right)))
+
+
+def test_a_product_of_a_catalogue_is_found_by_the_best_of_its_pictures():
+    """Items 0 and 3 are its pictures, item 1 the reference, item 2 a rival above both."""
+    scores = [[0.4, 0.9, 0.8, 0.6, 0.5]]
+    questions = asked([0], references=[1], positives=[[0, 3]])
+    protocol = catalogue.BENCHMARK.protocol("default")
+    found = catalogue.measure(fixed(scores), questions, protocol)
+    assert list(found.ranks) == [2]  # not 3, though its first picture stands behind item 4
+    assert means(found)["MRR"] == pytest.approx(50)
+    assert means(found)["R@1"] == 0
+    assert means(found)["R@5"] == 100
+
+
+@given(scorings())
+@settings(deadline=None)
+def test_with_one_picture_a_product_a_catalogue_is_measured_as_a_wardrobe(made):
+    scorer, rng = made
+    queries, items = scorer.shape
+    targets = rng.integers(items, size=queries)
+    questions = asked(targets, references=(targets + 1) % items)
+    own, other = (
+        means(one.measure(scorer, questions, one.BENCHMARK.protocol("default")))
+        for one in (catalogue, wardrobe)
+    )
+    assert own == pytest.approx(other)
 
 
 def test_wardrobe_has_the_mean_reciprocal_rank_in_percent():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -151,4 +153,26 @@ def imagenet(root: Path, classes: int = 6) -> Path:
     (root / "imgnet/imgnet_real_query.txt").write_text("\n".join(queries))
     (root / "imgnet/imgnet_targets.txt").write_text("\n".join(targets))
     paint(root, *(line.split()[0] for line in (*queries, *targets)))
+    return root
+
+
+def catalogue(root: Path, told: tuple[str, ...] = ("train", "val", "test")) -> Path:
+    """An exported catalogue: twelve products of each split, and triplets of the splits `told`."""
+    skus = {split: [f"{split}-{n}" for n in range(12)] for split in ("train", "val", "test")}
+    listed = [(sku, split) for split, names in skus.items() for sku in names]
+    paint(root / "images", *(f"{sku}.png" for sku, _ in listed), "second.png")
+    second = {skus["test"][-1]: ["images/second.png"]}
+    products = [
+        {"sku": sku, "title": f"the {sku}", "split": split,
+         "images": [f"images/{sku}.png", *second.get(sku, [])]}
+        for sku, split in listed
+    ]  # fmt: skip
+    triplets = [
+        {"reference": one, "target": other, "captions": ["in red", "is red"]}
+        for split in told
+        for one, other in pairwise(skus[split])
+    ]
+    for name, rows in (("products", products), ("triplets", triplets)):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (root / f"{name}.jsonl").write_text(lines)
     return root

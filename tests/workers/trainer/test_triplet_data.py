@@ -9,9 +9,10 @@ import pytest
 
 from backend.errors import InvalidInput
 from tests.workers.datasets.samples import write_json
-from tests.workers.trainer.benchmark_data import paint
+from tests.workers.trainer.benchmark_data import catalogue, paint
+from workers.datasets.opening import open_dataset
 from workers.datasets.wardrobe.dataset import write_dataset
-from workers.trainer.triplet_data import training_triplets, wordings
+from workers.trainer.triplet_data import choosing_splits, training_triplets, wordings
 
 
 def fashioniq(folder, captions, missing=()):
@@ -69,6 +70,24 @@ def test_a_folder_of_pictures_has_no_triplets(tmp_path):
     paint(tmp_path, "a.png", "b.png")
     with pytest.raises(InvalidInput, match="has no triplets to train on"):
         training_triplets(tmp_path)
+
+
+def test_a_catalogue_trains_on_its_split_and_chooses_where_there_are_triplets(tmp_path):
+    whole = catalogue(tmp_path / "whole")
+    data = training_triplets(whole)
+    assert data.counts == {"triplets": 11, "images": 12}
+    assert data.names[0] == "train-0"
+    assert data.wordings.shape == (11, 2)  # each caption tells all of it
+    (chosen,) = choosing_splits(open_dataset(whole))
+    assert chosen.counts["triplets"] == 11
+    unchosen = catalogue(tmp_path / "unchosen", told=("train",))
+    assert choosing_splits(open_dataset(unchosen)) == ()
+
+
+def test_a_catalogue_without_training_triplets_says_so(tmp_path):
+    folder = catalogue(tmp_path, told=("test",))
+    with pytest.raises(InvalidInput, match="holds no training triplets"):
+        training_triplets(folder)
 
 
 def test_all_pairs_of_a_family_can_be_asked_for(tmp_path):
