@@ -7,7 +7,7 @@ and an epoch is matrix products alone; the published code encodes everything aga
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
@@ -70,6 +70,7 @@ class CombinerObjective:
     texts: Tensor
     scale: float
     seed: int
+    backbone: Sequence[str]
     masked: bool = True
     in_batch: bool = field(default=True, init=False)
 
@@ -100,6 +101,7 @@ class CombinerObjective:
     def facts(self) -> Mapping[str, Any]:
         sizes = {name: list(tensor.shape) for name, tensor in self.network.named_parameters()}
         return {
+            "backbone": list(self.backbone),
             "data": self.data.digest,
             "sizes": sizes,
             "scale": self.scale,
@@ -165,6 +167,7 @@ def combiner_objective(
         texts=torch.from_numpy(texts.copy()).to(device),
         scale=parameters.scale,
         seed=parameters.seed,
+        backbone=training.towers,
         masked=parameters.protocol == "default",
     )
 

@@ -205,6 +205,9 @@ def _usable(texts: Texts, training: Training) -> Rows:
             f"None of the {len(texts):,} captions in {training.data} says anything: bring some "
             "with words."
         )
+    if len(found) < len(texts):
+        empty = len(texts) - len(found)
+        training.tell([f"{empty:,} of the {len(texts):,} captions say nothing and are left out."])
     return np.array(found, dtype=np.int64)
 
 

@@ -173,6 +173,7 @@ def pic2word_objective(training: Training, parameters: Pic2WordParameters) -> Pi
     pictures = training_pictures(training.data)
     published = parameters.protocol == "published"
     seen = None if published else seen_pictures(training.cache, backbone, pictures, training.said)
+    training.tell((*pictures.remarks, *(seen.remarks if seen else ())))
     names = hashlib.sha256("\0".join(pictures.names).encode()).hexdigest()
     torch.manual_seed(parameters.seed)
     network = Im2Text(

@@ -6,7 +6,7 @@ and a function that trains. `akin train` and jobs know nothing more of a method 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -114,6 +114,7 @@ class Training:
     """A run of a recipe: on what, from which model, into which folder, and who is told.
 
     parent: the model whose towers are trained or used. said: what is prepared, before steps.
+    remark: what is left out, in sentences.
     """
 
     data: Path
@@ -125,8 +126,20 @@ class Training:
     cancelled: Callable[[], bool] = lambda: False
     report: Callable[[Line], None] = lambda line: None
     said: Said = lambda what, done, total: None
+    remark: Callable[[str], None] = lambda sentence: None
     segment_seconds: float | None = None
     name: str | None = None
+
+    def tell(self, remarks: Iterable[str]) -> None:
+        """Remarks what is left out, once however many processes train."""
+        if self.team.leads:
+            for sentence in remarks:
+                self.remark(sentence)
+
+    @property
+    def towers(self) -> list[str]:
+        """Which towers the run starts from, for its facts: another's checkpoint is none of it."""
+        return [self.parent.card.fingerprint, self.parent.card.text_fingerprint]
 
     @property
     def artefact(self) -> Path:

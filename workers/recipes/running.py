@@ -90,6 +90,7 @@ def _run(
             cancelled=cancelled,
             report=report,
             said=said,
+            remark=lambda sentence: err.print(sentence, markup=False, highlight=False),
             name=wanted.name,
         )
         return recipe.train(training), training.artefact

@@ -8,7 +8,7 @@ and is encoded once; the text tower is trained, and the Combiner of a model that
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
@@ -78,6 +78,7 @@ class SpnBankObjective:
     masked: bool
     temperature: float
     seed: int
+    backbone: Sequence[str]
     in_batch: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -118,6 +119,7 @@ class SpnBankObjective:
 
     def facts(self) -> Mapping[str, Any]:
         return {
+            "backbone": list(self.backbone),
             "data": self.data.digest,
             "bank": len(self.bank),
             "temperature": self.temperature,
@@ -178,6 +180,7 @@ def bank_objective(
         masked=masked,
         temperature=parameters.temperature,
         seed=parameters.seed,
+        backbone=training.towers,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from workers.recipes.recipe import Parameters, Training
-from workers.trainer.triplet_data import TripletData, training_triplets
+from workers.trainer.triplet_data import TripletData, choosing_splits, training_triplets
 
 
 class TripletParameters(Parameters):
@@ -24,6 +24,12 @@ class TripletParameters(Parameters):
 
 
 def triplets_of(training: Training, parameters: TripletParameters) -> TripletData:
-    """The triplets to train on; raises InvalidInput as `training_triplets` does."""
+    """The triplets to train on; what is missing is remarked.
+
+    Raises InvalidInput as `training_triplets` does.
+    """
     added = parameters.added.split(",") if parameters.added else []
-    return training_triplets(training.data, added)
+    data = training_triplets(training.data, added)
+    chosen = (split.missing_sentence() for split in choosing_splits(data.dataset))
+    training.tell((*data.remarks, *filter(None, chosen)))
+    return data

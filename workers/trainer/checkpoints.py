@@ -16,7 +16,10 @@ from torch import Tensor
 from backend.disk_space import FULL
 from backend.errors import InvalidInput, NoSpace
 
+CHECKPOINT = "checkpoint.pt"
 CUDA_GENERATORS = "cuda_generators"
+READABLE = 60
+"""Letters of a changed option that a sentence can show."""
 
 
 @dataclass
@@ -124,9 +127,10 @@ def full_disk_told(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in FULL:
             raise
+        kept = (folder / CHECKPOINT).exists()
+        then = "goes on from its last checkpoint, which is kept" if kept else "begins anew"
         raise NoSpace(
-            f"The disk that holds {folder} is full: make room and start again; the run goes on "
-            "from its last checkpoint, which is kept."
+            f"The disk that holds {folder} is full: make room and start again; the run {then}."
         ) from error
 
 
@@ -144,8 +148,14 @@ def _write_through(file: BinaryIO, state: Mapping[str, Any]) -> None:
 def _check_facts(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     changed = [name for name in now if name in was and was[name] != now[name]]
     if changed:
-        told = ", ".join(f"{name} was {was[name]} and is now {now[name]}" for name in changed[:3])
+        told = ", ".join(_change(name, was[name], now[name]) for name in changed[:3])
         raise InvalidInput(
             f"The checkpoint {path} belongs to another run ({told}): train into another folder, "
             "or use the options it was started with."
         )
+
+
+def _change(name: str, was: Any, now: Any) -> str:
+    """Both values where one can read them; digests and tables say nothing."""
+    told = f"{name} was {was} and is now {now}"
+    return told if len(told) <= READABLE else f"another {name}"

@@ -58,11 +58,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from workers.trainer.checkpoints import full_disk_told
+from workers.trainer.checkpoints import CHECKPOINT, full_disk_told
 from workers.trainer.distributed import ALONE, Team
 from workers.trainer.objective import Figures, Line, Objective, Outcome
 from workers.trainer.options import FitOptions
-from workers.trainer.run import CHECKPOINT, Diverged, Run
+from workers.trainer.run import Diverged, Run
 
 __all__ = ["CHECKPOINT", "Diverged", "FitOptions", "Line", "Objective", "Outcome", "fit"]
 

@@ -34,11 +34,12 @@ def progress_bar(
         TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=shown) as bar:
-        task = bar.add_task(title, total=None, rate="", loss="", left="")
+        task = bar.add_task(title, total=None, visible=False, rate="", loss="", left="")
 
         def report(line: Line) -> None:
             bar.update(
                 task,
+                visible=True,
                 total=line.steps,
                 completed=line.step,
                 rate=rate_of(line.rate),

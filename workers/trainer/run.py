@@ -16,7 +16,7 @@ from backend import clock
 from backend.errors import AkinError
 from workers.prefetching import ahead
 from workers.trainer import checkpoints
-from workers.trainer.checkpoints import Progress, Weights
+from workers.trainer.checkpoints import CHECKPOINT, Progress, Weights
 from workers.trainer.curve_picture import draw_curves
 from workers.trainer.curves import Curves
 from workers.trainer.distributed import Team
@@ -27,7 +27,6 @@ from workers.trainer.selection import Selection
 from workers.trainer.updating import Updates
 
 Batch = TypeVar("Batch")
-CHECKPOINT = "checkpoint.pt"
 
 
 class Diverged(AkinError):

@@ -68,6 +68,37 @@ def test_a_second_stage_that_helps_nothing_says_so(given):
     assert "Try a lower learning rate, or more data." in done.stderr
 
 
+def test_missing_pictures_are_told_before_anything_is_trained(given, tmp_path):
+    gone = {}
+    for split in ("train", "val"):
+        told = json.loads((tmp_path / f"wardrobe/captions/cap.wardrobe.{split}.json").read_text())
+        gone[split] = told[0]["target"]
+        (tmp_path / "wardrobe" / "images" / f"{gone[split]}.jpg").unlink()
+    done = run("combiner", *given, *(word for option in SMALL for word in ("--set", option)))
+    assert done.exit_code == 0, done.output
+    told = done.stderr.replace("\n", " ")
+    for split, name in gone.items():
+        assert f"wardrobe/{split}: 1 of " in told
+        assert f"({name}): " in told
+
+
+@pytest.mark.parametrize("recipe", ["combiner", "clip-finetune", "spn-bank"])
+def test_a_run_is_not_gone_on_with_over_another_backbone(given, tmp_path, recipe):
+    own = SMALL if recipe == "combiner" else SMALL[:2]
+    options = [word for option in own for word in ("--set", option)]
+    assert run(recipe, *given, *options).exit_code == 0
+    other = write_tiny_backbone(tmp_path / "other", seed=1)
+    model = untrained_model(load_backbone(BackboneSpec(f"local-dir:{other}"), device="cpu"))
+    write_artefact(tmp_path / "elsewhere", model.card)
+    given[3] = str(tmp_path / "elsewhere")
+    refused = run(recipe, *given, *options).exception
+    assert isinstance(refused, InvalidInput)
+    assert refused.sentence == (
+        f"The checkpoint {tmp_path / 'run' / 'checkpoint.pt'} belongs to another run (another "
+        "backbone): train into another folder, or use the options it was started with."
+    )
+
+
 def test_a_recipes_options_are_listed():
     done = run("combiner", "--options")
     assert done.exit_code == 0

@@ -48,15 +48,21 @@ def test_copies_are_of_the_moment():
     assert copied["a"].tolist() == [0, 0]
 
 
+def test_a_disk_that_is_full_before_anything_was_saved_promises_no_checkpoint(tmp_path):
+    with small_disk(tmp_path / "disk", 1) as disk, pytest.raises(NoSpace) as caught:
+        checkpoints.write(disk.root / "checkpoint.pt", {"weights": torch.zeros(1_000_000)})
+    assert caught.value.sentence.endswith("make room and start again; the run begins anew.")
+
+
 def test_a_full_disk_is_told_and_the_checkpoint_before_it_kept(tmp_path):
     with small_disk(tmp_path / "disk", 4) as disk:
-        path = disk.root / "c.pt"
+        path = disk.root / "checkpoint.pt"
         large = torch.nn.Linear(400, 400)
         checkpoints.save(path, Progress(1), layer=large)
         disk.fill(leave=200_000)
         with pytest.raises(NoSpace, match="is full: make room and start again; the run goes on"):
             checkpoints.save(path, Progress(2), layer=large)
-        assert sorted(p.name for p in disk.root.iterdir()) == ["c.pt", "filling"]
+        assert sorted(p.name for p in disk.root.iterdir()) == ["checkpoint.pt", "filling"]
         assert checkpoints.restore(path, layer=large).step == 1
         disk.make_room()
         checkpoints.save(path, Progress(2), layer=large)
