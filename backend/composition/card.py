@@ -7,7 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from backend.encoding.preprocessing import PreprocessingKind
 from backend.encoding.prompts import Prompt
@@ -21,7 +28,10 @@ ComposerKind = Literal["sum", "slerp", "product", "feature-sum", "combiner", "ph
 TRAINED = ("combiner", "phi", "im2text")
 INVERSIONS = ("phi", "im2text")
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
+LONGEST_NAME = 100
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=r"^[^\x00-\x1f]+$")
+]
 
 
 class BackboneCard(BaseModel):
@@ -97,6 +107,17 @@ class ModelCard(BaseModel):
         return self.image_mean, self.text_mean
 
 
+def check_name(name: str) -> None:
+    """Raises InvalidInput for what no model can be called, before it is trained or converted."""
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        raise InvalidInput(
+            f"A model's name has 1 to {LONGEST_NAME} letters and no line breaks, and this one has "
+            f"{len(name):,}: choose another with --name."
+        ) from error
+
+
 def read_card(folder: Path) -> ModelCard:
     """The card of the artefact in a folder.
 
@@ -108,7 +129,7 @@ def read_card(folder: Path) -> ModelCard:
         raise NotFound(f"There is no model in {folder}: name a folder that holds a {CARD}.")
     try:
         facts = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, "it is not JSON") from error
     written = facts.get("format") if isinstance(facts, dict) else None
     if isinstance(written, int) and written > FORMAT:

@@ -156,7 +156,8 @@ class FeatureSum(Composer):
         """Raises InvalidInput where picture and words point in opposite directions."""
         if features.image is None or features.text is None:
             return features.units[0]
-        return direction(features.image + features.text, CANCELLED)
+        longest = max(np.linalg.norm(features.image), np.linalg.norm(features.text))
+        return direction((features.image + features.text) / longest, CANCELLED)
 
 
 class Slerp(Composer):

@@ -43,7 +43,9 @@ class CombinerComposer(Composer):
     def compose_each(self, queries: Sequence[QueryFeatures]) -> list[Vectors]:
         images = [q.image for q in queries if q.image is not None and q.text is not None]
         texts = [q.text for q in queries if q.image is not None and q.text is not None]
-        rows = iter(_answers(self._network, self._threads, images, texts))
+        answers = _answers(self._network, self._threads, images, texts)
+        # A network's weights may overflow though they are finite, and an answer must be a unit.
+        rows = iter(normalise(answers) if len(answers) else answers)
         return [next(rows) if len(q.units) == 2 else q.units[0] for q in queries]
 
 

@@ -203,7 +203,7 @@ class Backbone:
         with torch.inference_mode(), self._autocast():
             batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device).float()
             batch = ((batch - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
-            features: Tensor = self._model.encode_image(batch)
+            features: Tensor = self._model.encode_image(batch, normalize=False)
         return features
 
     def _probe(self) -> int:

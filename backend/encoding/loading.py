@@ -13,6 +13,7 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.factory import load_state_dict
+from pydantic import BaseModel, FiniteFloat
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -25,6 +26,8 @@ Tokenizer = Callable[[list[str], int], Tensor]  # texts and context length -> (n
 CARD = "card.json"
 DEMO_FOLDER = Path(__file__).parent / "akin_demo"
 HUB, FOLDER = "hf-hub:", "local-dir:"
+MISMADE = (ValueError, KeyError, TypeError, AttributeError, AssertionError)
+"""What open_clip raises for a configuration that describes no model."""
 IMAGE_TOWER = "visual."  # what open_clip's names of its weights begin with
 WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
@@ -42,6 +45,14 @@ class Parts:
     card: dict[str, Any]
 
 
+class _CardFacts(BaseModel):
+    """What is used of a backbone's card; it may hold more."""
+
+    image_mean: list[FiniteFloat] | None = None
+    text_mean: list[FiniteFloat] | None = None
+    vocabulary: list[str] | None = None
+
+
 def read_parts(spec: BackboneSpec) -> Parts:
     """The model that `spec` names with its weights, on the CPU; errors as `load_backbone` lists."""
     name = f"{FOLDER}{DEMO_FOLDER}" if spec.name == DEMO else spec.name
@@ -51,7 +62,7 @@ def read_parts(spec: BackboneSpec) -> Parts:
         tokenizer = open_clip.get_tokenizer(name)
     except (pickle.UnpicklingError, SafetensorError) as error:
         raise InvalidInput(_unreadable(name, spec.pretrained)) from error
-    except (RuntimeError, OSError, ValueError, KeyError) as error:
+    except (RuntimeError, OSError, *MISMADE) as error:
         raise _explained(name, spec.pretrained, error) from error
     architecture = open_clip.get_model_config(_plain(name))
     return Parts(
@@ -178,8 +189,13 @@ def _explained(name: str, pretrained: str | None, error: Exception) -> InvalidIn
         )
     try:
         difference = _difference(name, pretrained)
-    except (pickle.UnpicklingError, RuntimeError):
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError):
         return InvalidInput(_unreadable(name, pretrained))
+    except MISMADE:
+        return InvalidInput(
+            f"The open_clip_config.json of {name} is damaged, or describes no model that this "
+            "open_clip can make: export the model again."
+        )
     if difference:
         file = _weights_file(name, pretrained)
         return InvalidInput(
@@ -232,5 +248,12 @@ def _card(name: str) -> dict[str, Any]:
     path = Path(name.removeprefix(FOLDER)) / CARD
     if not name.startswith(FOLDER) or not path.is_file():
         return {}
-    card: dict[str, Any] = json.loads(path.read_text())
+    try:
+        card: dict[str, Any] = json.loads(path.read_text())
+        _CardFacts.model_validate(card)
+    except (ValueError, RecursionError) as error:  # pydantic's is a ValueError too
+        raise InvalidInput(
+            f"{path} is damaged: copy the backbone again, or remove that file to do without the "
+            "words and means that it lists."
+        ) from error
     return card

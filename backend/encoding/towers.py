@@ -53,7 +53,7 @@ def text_features(model: Model, tokens: Tensor) -> Tensor:
     tokens: (batch, context) token ids. Returns (batch, dim).
     """
     if not trims(model):
-        features: Tensor = model.encode_text(tokens)
+        features: Tensor = model.encode_text(tokens, normalize=False)
         return features
     tower, ends = text_tower(model), eot_positions(model, tokens)
     read = tokens[:, : int(ends.max()) + 1]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.commands.terminal import err, progress
 from backend.commands.training import TrainingWanted
+from backend.composition.card import check_name
 
 if TYPE_CHECKING:
     from workers.recipes.recipe import Recipe, Said
@@ -44,6 +45,8 @@ def train_here(wanted: TrainingWanted) -> dict[str, Any]:
     from workers.recipes.registry import recipe_named
 
     recipe = recipe_named(wanted.recipe)
+    if wanted.name is not None:
+        check_name(wanted.name)
     with _interruptible() as cancelled, progress() as bars:
         tasks: dict[str, Any] = {}
 

@@ -108,7 +108,7 @@ class TowersObjective:
     def _encoded(self, pixels: Pixels) -> Tensor:
         images = torch.from_numpy(pixels).to(self.backbone.device).float()
         images = ((images - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
-        features: Tensor = self.backbone.model.encode_image(images)
+        features: Tensor = self.backbone.model.encode_image(images, normalize=False)
         return features
 
     def _pixels(self, rows: Rows) -> Pixels:

@@ -15,6 +15,7 @@ import open_clip
 import torch
 from open_clip.coca_model import CoCa
 from open_clip.model import CLIP, CustomTextCLIP
+from open_clip.transformer import QuickGELU
 from torch import Tensor
 
 from backend.errors import InvalidInput
@@ -137,6 +138,16 @@ def _sees_so(vision: Mapping[str, Any], patch: tuple[int, ...] | None) -> bool:
 
 def _is_quick(name: str) -> bool:
     return bool(open_clip.get_model_config(name).get("quick_gelu", False))
+
+
+def check_quick(model: Any, name: str, openai: bool | None, path: Path) -> None:
+    """Raises InvalidInput where weights of OpenAI's package, whose text tower has QuickGELU, would
+    go into a model that has not: every tensor fits, and every answer would be a little wrong."""
+    if openai and not any(isinstance(module, QuickGELU) for module in model.modules()):
+        raise InvalidInput(
+            f"The weights in {path} were made with QuickGELU, and {name} has GELU: name the "
+            "architecture that ends in -quickgelu with --backbone, or leave it out."
+        )
 
 
 def _both_single(one: tuple[int, ...], other: tuple[int, ...]) -> bool:

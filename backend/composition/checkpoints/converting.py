@@ -19,6 +19,7 @@ from torch import Tensor
 
 from backend.composition.checkpoints.architectures import (
     architecture_of,
+    check_quick,
     compared,
     first_few,
     fit_of,
@@ -49,10 +50,11 @@ class Converted:
     architecture: str | None = None
 
 
-def over_parent(towers: State, parent: BackboneSpec, path: Path) -> Converted:
+def over_parent(towers: State, openai: bool | None, parent: BackboneSpec, path: Path) -> Converted:
     """A parent backbone with the checkpoint's tensors in the place of its own.
 
-    Tensors that the checkpoint lacks stay the parent's. Raises InvalidInput for tensors of other
+    Tensors that the checkpoint lacks stay the parent's. openai: whether the towers were made with
+    OpenAI's package. Raises InvalidInput for tensors of other
     sizes, and as `load_backbone`.
     """
     plain = load_backbone(parent, device="cpu")
@@ -60,6 +62,7 @@ def over_parent(towers: State, parent: BackboneSpec, path: Path) -> Converted:
     ours = _as_stored(towers, own)
     fit = compared(shapes_of(ours), shapes_of(own), parent.name)
     refuse_clashes(fit, path)
+    check_quick(plain.model, parent.name, openai, path)
     changed = {
         name: tensor
         for name, tensor in ours.items()
@@ -93,7 +96,9 @@ def as_folder(
             f"({first_few(fit.missing)}): name the backbone that it was trained from with "
             "--backbone and --pretrained."
         )
-    wanted = skeleton(fit.name).state_dict()
+    made = skeleton(fit.name)
+    check_quick(made, fit.name, openai, path)
+    wanted = made.state_dict()
     weights = {**_counters(wanted), **_as_stored(towers, wanted)}
     write_backbone(folder, fit.name, {name: weights[name] for name in wanted})
     spec = BackboneSpec(f"{FOLDER}{folder.resolve()}", None, see.preprocessing)

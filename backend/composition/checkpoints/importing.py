@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from backend.composition.artefact import (
     ModelCard,
     write_artefact,
 )
-from backend.composition.card import CARD, ComposerKind
+from backend.composition.card import CARD, LONGEST_NAME, ComposerKind, check_name
 from backend.composition.checkpoints.architectures import first_few
 from backend.composition.checkpoints.converting import Converted, as_folder, over_parent
 from backend.composition.checkpoints.network import (
@@ -122,6 +123,8 @@ def _united(parts: list[tuple[Path, Recognised]]) -> Recognised:
 
 
 def _check_options(found: Recognised, options: ImportOptions) -> None:
+    if options.name is not None:
+        check_name(options.name)
     if options.prompt is not None and found.network_kind not in PROMPTS:
         raise InvalidInput(
             "Only an inversion (Phi, Pic2Word) reads in a prompt: leave out --prompt."
@@ -135,6 +138,11 @@ def _check_options(found: Recognised, options: ImportOptions) -> None:
             "What this checkpoint learned depends on the norms that its features had: import it "
             "without --even-norms."
         )
+
+
+def _called(file: Path) -> str:
+    """A name from a file's; hostile letters would fit no card."""
+    return re.sub(r"[\x00-\x1f]", " ", file.stem)[:LONGEST_NAME]
 
 
 def _check_place(out: Path) -> None:
@@ -158,7 +166,7 @@ def _converted(found: Recognised, out: Path, options: ImportOptions, path: Path)
             )
         return Converted(load_backbone(parent, device="cpu"), {})
     if has_weights:
-        return over_parent(found.towers, parent, path)
+        return over_parent(found.towers, found.openai, parent, path)
     return as_folder(
         found.towers, options.backbone, found.openai, backbone_folder(out), parent, path
     )
@@ -188,7 +196,7 @@ def _card(
     spec, kind = backbone.spec, _kind(found)
     prompt = options.prompt or PROMPTS.get(kind)
     return ModelCard(
-        name=options.name or files[0].stem,
+        name=options.name or _called(files[0]),
         recipe=found.method,
         backbone=BackboneCard(
             name=spec.name, pretrained=spec.pretrained, preprocessing=spec.preprocessing

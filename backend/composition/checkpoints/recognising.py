@@ -137,7 +137,12 @@ def _together(pieces: list[Recognised], facts: dict[str, float], path: Path) -> 
 
 
 def _tensors(values: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+    """Those with a name; an optimiser numbers its own."""
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
 
 
 def _without_prefix(state: State, prefix: str) -> dict[str, Tensor]:
@@ -158,7 +163,7 @@ def _no_clip(path: Path, method: str) -> InvalidInput:
 
 
 def _unknown(found: Mapping[str, Any], path: Path) -> InvalidInput:
-    first = ", ".join(list(found)[:3]) or "nothing"
+    first = ", ".join(map(str, list(found)[:3])) or "nothing"
     return InvalidInput(
         f"{path} is of no kind that is known (it begins with {first}): import a checkpoint of "
         "CLIP4Cir, SPN4CIR on CLIP, Pic2Word, LinCIR or SEARLE, or weights of a CLIP."

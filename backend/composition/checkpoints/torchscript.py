@@ -11,14 +11,18 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 from torch import Tensor
 
+from backend.errors import TooLarge
+
 MAX_TREE = 64 * 2**20  # bytes of data.pkl; OpenAI's have 200 KB
 MAX_DEPTH = 64
+MAX_STEPS = 200_000  # attributes met on a walk, since records may be shared by many paths
 
 _DTYPES = {
     "FloatStorage": torch.float32,
@@ -50,7 +54,7 @@ def is_torchscript(archive: zipfile.ZipFile) -> bool:
 def read_torchscript(path: Path) -> dict[str, Tensor]:
     """Every tensor of the archive's modules, by the name it has in their state dict.
 
-    Raises UnpicklingError for a tree that names anything but modules and tensors; other errors of
+    Raises TooLarge for a tree that never ends, UnpicklingError for one that names anything but modules and tensors; other errors of
     a damaged zip or pickle as they come.
     """
     with zipfile.ZipFile(path) as archive:
@@ -59,7 +63,13 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
             raise pickle.UnpicklingError("the tree of modules is too large")
         with archive.open(tree) as file:
             root = _Reader(file, archive, tree.removesuffix(".pkl")).load()
-    return dict(_named(root, "", MAX_DEPTH))
+    try:
+        return dict(_named(root, "", MAX_DEPTH, count()))
+    except OverflowError:
+        raise TooLarge(
+            f"{path} names its modules by more than {MAX_STEPS:,} paths, as no checkpoint does: "
+            "use another."
+        ) from None
 
 
 class _Reader(pickle.Unpickler):
@@ -97,12 +107,16 @@ def _tensor(
     return torch.as_strided(storage, tuple(size), tuple(stride), offset)
 
 
-def _named(value: Any, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+def _named(
+    value: Any, prefix: str, depth: int, steps: Iterator[int]
+) -> Iterator[tuple[str, Tensor]]:
     """Tensors among the attributes and, `depth` levels down, among those of the modules there."""
     if not isinstance(value, _Record) or depth == 0:
         return
     for name, attribute in value.attributes.items():
+        if next(steps) >= MAX_STEPS:
+            raise OverflowError
         if isinstance(attribute, Tensor):
             yield f"{prefix}{name}", attribute
         else:
-            yield from _named(attribute, f"{prefix}{name}.", depth - 1)
+            yield from _named(attribute, f"{prefix}{name}.", depth - 1, steps)

@@ -112,6 +112,16 @@ def test_without_data_it_is_wrong_usage(tmp_path):
     assert "--options" in done.stderr
 
 
+def test_a_name_that_is_too_long_is_told_before_anything_is_trained(given, tmp_path):
+    refused = run("combiner", *given, "--name", "n" * 101).exception
+    assert isinstance(refused, InvalidInput)
+    assert refused.sentence == (
+        "A model's name has 1 to 100 letters and no line breaks, and this one has 101: choose "
+        "another with --name."
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_does_not_fit_is_one_sentence(given):
     done = run("combiner", *given, "--set", "speed=3")
     assert isinstance(done.exception, InvalidInput)

@@ -105,6 +105,16 @@ def test_a_feature_sum_that_cancels_is_refused():
         FeatureSum().compose(QueryFeatures(part, -part))
 
 
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 1e7])
+def test_whether_a_feature_sum_cancels_does_not_hang_on_the_features_scale(scale):
+    image = np.array([3.0, 4.0, 0.0], np.float32) * np.float32(scale)
+    text = np.array([0.0, 0.0, 5.0], np.float32) * np.float32(scale)
+    composed = FeatureSum().compose(QueryFeatures(image, text))
+    np.testing.assert_allclose(composed, np.array([0.6, 0.8, 1]) / np.sqrt(2), rtol=1e-6)
+    with pytest.raises(InvalidInput, match="cancel"):
+        FeatureSum().compose(QueryFeatures(image, -image * np.float32(1 + 2e-7)))
+
+
 def test_the_sum_of_opposites_is_refused_and_slerp_still_answers():
     query = QueryFeatures(image=RIGHT, text=-RIGHT)
     with pytest.raises(InvalidInput, match="cancel each other out"):

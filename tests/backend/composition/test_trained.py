@@ -76,6 +76,15 @@ def test_a_combiner_takes_both_features_as_they_are(tiny, combiner):
     np.testing.assert_allclose(combiner.compose_each(asked), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("value", [float("nan"), 1e30])
+def test_a_combiner_whose_weights_overflow_answers_no_vector_of_nothing(tiny, combiner, value):
+    with torch.no_grad():
+        combiner.network.output_layer.weight.fill_(value)
+        combiner.network.output_layer.bias.fill_(value)
+    with pytest.raises(InvalidInput, match="zero or not a number"):
+        combiner.compose_each(queries(tiny))
+
+
 def parts(asked):
     return [(query.image, query.text) for query in asked]
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
+import open_clip
 import pytest
 import torch
+from open_clip.coca_model import CoCa
+from safetensors.torch import save_file
 
 from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
 from backend.encoding.loading import DEMO_FOLDER
@@ -77,6 +81,71 @@ def test_what_other_words_are_read_as_is_part_of_the_text_fingerprint(tmp_path):
 def test_an_overlay_that_does_not_fit_is_refused(tiny_models, overlay, reason):
     with pytest.raises(InvalidInput, match=f"do not fit the backbone .*{reason}"):
         loaded(tiny_models["tiny-native"], overlay)
+
+
+@pytest.mark.parametrize(
+    "card",
+    ["{", "[]", '{"vocabulary": 5}', '{"vocabulary": [1]}', '{"image_mean": "x"}', "[" * 100_000],
+)
+def test_a_damaged_card_is_one_sentence(tmp_path, card):
+    folder = tmp_path / "copied"
+    shutil.copytree(DEMO_FOLDER, folder)
+    (folder / "card.json").write_text(card)
+    with pytest.raises(InvalidInput) as caught:
+        load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu")
+    assert caught.value.sentence == (
+        f"{folder / 'card.json'} is damaged: copy the backbone again, or remove that file to do "
+        "without the words and means that it lists."
+    )
+
+
+def _changed(config, part, **facts):
+    return json.dumps({**config, "model_cfg": {**config["model_cfg"], part: facts}})
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda config: "{",
+        lambda config: "[]",
+        lambda config: "{}",
+        lambda config: _changed(config, "text_cfg"),
+        lambda config: _changed(config, "vision_cfg", layers="x"),
+        lambda config: _changed(config, "speed", unknown=1),
+    ],
+)
+def test_a_damaged_configuration_is_one_sentence(tmp_path, damaged):
+    folder = tmp_path / "copied"
+    shutil.copytree(DEMO_FOLDER, folder)
+    path = folder / "open_clip_config.json"
+    path.write_text(damaged(json.loads(path.read_text())))
+    with pytest.raises(InvalidInput) as caught:
+        load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu")
+    assert str(folder) in caught.value.sentence
+    assert ": export the model again." in caught.value.sentence or "of another architecture" in (
+        caught.value.sentence
+    )
+
+
+def test_a_coca_gives_features_as_long_as_they_are(tmp_path):
+    """Its own methods make unit vectors unless they are told not to, and norms matter."""
+    facts = open_clip.get_model_config("coca_ViT-B-32")
+    assert facts is not None
+    small = {"layers": 1, "width": 64}
+    facts["vision_cfg"].update(small, image_size=32, patch_size=16, head_width=32)
+    facts["text_cfg"].update(small, heads=2)
+    facts["multimodal_cfg"].update(small, heads=2)
+    facts["embed_dim"] = 64
+    model = CoCa(**{name: value for name, value in facts.items() if name != "custom_text"})
+    weights = {name: tensor.clone().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(weights, tmp_path / "model.safetensors")
+    config = {"model_cfg": facts, "preprocess_cfg": {}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    backbone = load_backbone(BackboneSpec(f"local-dir:{tmp_path}"), device="cpu")
+    images = backbone.encode_images(pixels(backbone, 2))
+    texts = backbone.encode_texts(["a red dress", "blue"])
+    for features in (images, texts):
+        assert (abs(np.linalg.norm(features, axis=1) - 1) > 0.1).all()
 
 
 def test_the_means_of_a_changed_tower_are_forgotten():

@@ -287,6 +287,34 @@ def test_options_that_do_not_go_together_are_told(tmp_path, content, options, se
     assert sentence in refusal(tmp_path, content, **options)
 
 
+def test_openais_weights_are_not_read_with_another_activation(tmp_path):
+    """Every tensor fits, so nothing else would tell."""
+    plain = tmp_path / "plain.pt"
+    torch.save(CLIP, plain)
+    for options in ({"backbone": "Tiny-ViT"}, {"backbone": "Tiny-ViT", "pretrained": str(plain)}):
+        assert refusal(tmp_path, {"CLIP": CLIP}, **options) == (
+            f"The weights in {tmp_path}/published.pt were made with QuickGELU, and Tiny-ViT has "
+            "GELU: name the architecture that ends in -quickgelu with --backbone, or leave it out."
+        )
+
+
+def test_a_name_that_no_model_can_have_is_told_before_anything_is_converted(tmp_path):
+    for name in ("n" * 101, "two\nlines"):
+        assert refusal(tmp_path, {"CLIP": CLIP}, name=name).endswith("choose another with --name.")
+
+
+def test_a_long_file_name_is_cut_to_a_models_name(tmp_path):
+    torch.save({"CLIP": CLIP}, tmp_path / f"{'f' * 150}.pt")
+    path = tmp_path / f"{'f' * 150}.pt"
+    report = import_checkpoint(path, tmp_path / "model", ImportOptions())
+    assert report.card.name == "f" * 100
+
+
+def test_what_has_numbers_for_names_is_of_no_known_kind(tmp_path):
+    sentence = refusal(tmp_path, {"Combiner": {1: torch.zeros(2)}}, backbone="akin-demo")
+    assert "The weights are not those of a network" in sentence or "of no kind" in sentence
+
+
 def test_two_of_a_kind_do_not_make_a_pair(tmp_path):
     torch.save({"CLIP": CLIP}, tmp_path / "clip.pt")
     sentence = refusal(tmp_path, {"CLIP": CLIP}, combine_with=tmp_path / "clip.pt")

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backend.composition.checkpoints import torchscript
 from backend.composition.checkpoints.reading import read_checkpoint
-from backend.errors import InvalidInput
+from backend.errors import InvalidInput, TooLarge
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit")
 
@@ -48,6 +49,32 @@ class Loud(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         return rows * self.weight
+
+
+class Hollow(nn.Module):
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows
+
+
+class Twice(nn.Module):
+    """The same module under two names, so a tree of them has 2^depth paths."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.one = self.other = inner
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows
+
+
+def test_modules_that_are_shared_by_very_many_paths_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(torchscript, "MAX_STEPS", 100)
+    tree: nn.Module = Hollow()
+    for _ in range(8):
+        tree = Twice(tree)
+    torch.jit.save(torch.jit.script(tree), tmp_path / "bomb.pt")
+    with pytest.raises(TooLarge, match="modules by more than 100 paths"):
+        read_checkpoint(tmp_path / "bomb.pt")
 
 
 def test_the_tensors_are_those_of_the_state_dict(tmp_path):
