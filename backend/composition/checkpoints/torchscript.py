@@ -54,8 +54,8 @@ def is_torchscript(archive: zipfile.ZipFile) -> bool:
 def read_torchscript(path: Path) -> dict[str, Tensor]:
     """Every tensor of the archive's modules, by the name it has in their state dict.
 
-    Raises TooLarge for a tree that never ends, UnpicklingError for one that names anything but modules and tensors; other errors of
-    a damaged zip or pickle as they come.
+    Raises TooLarge for a tree that never ends, UnpicklingError for one that names anything but
+    modules and tensors; other errors of a damaged zip or pickle as they come.
     """
     with zipfile.ZipFile(path) as archive:
         (tree,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
