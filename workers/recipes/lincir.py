@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -43,6 +43,8 @@ class LincirParameters(InversionParameters):
     """Published values: batch 512, 20,000 steps of AdamW at 1e-4 with weight decay 0.01, dropout
     one half, noise of scale 1; figures every 1,000 steps."""
 
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"8gb": {"chunk": 128}}
+
     batch: int = Field(512, ge=1)
     epochs: int | None = Field(None, ge=1, description="Length in epochs, instead of steps.")  # type: ignore[assignment]
     steps: int = Field(20_000, ge=1, description="Length of the run.")
@@ -51,6 +53,7 @@ class LincirParameters(InversionParameters):
     evaluate_every: int = Field(1_000, ge=1, description="Steps between two looks (or epochs).")
     dropout: float = Field(0.5, ge=0, lt=1)
     noise: float = Field(1.0, ge=0, description="Largest standard deviation of the noise.")
+    chunk: int | None = Field(None, ge=1, description="Captions that are read at a time.")
     tagger: TaggerKind = Field("auto", description="Who finds keywords: spacy or rules.")
     column: str | None = Field(None, description="Column of the captions in CSV or JSON lines.")
     prompt: str = Field(
@@ -148,6 +151,7 @@ def train(training: Training) -> Outcome:
         objective,
         parameters.fit_options(
             weight_decay=parameters.weight_decay,
+            chunk=parameters.chunk,
             select=made.select,
             segment_seconds=training.segment_seconds,
             loaders=0 if objective.kept else 2,

@@ -120,6 +120,20 @@ def test_a_run_lowers_its_loss_and_leaves_a_model_that_answers(model, tmp_path):
     assert np.linalg.norm(answer) == pytest.approx(1, abs=1e-5)
 
 
+def test_captions_read_in_chunks_train_as_all_at_once(model, tmp_path):
+    """Without noise and dropout, which are drawn in another order."""
+    losses = []
+    for chunk in (None, 3):
+        run, _ = training(
+            model, write_captions(tmp_path / "c.txt"), tmp_path / f"run-{chunk}",
+            small(noise=0.0, dropout=0.0, steps=5, chunk=chunk),
+        )  # fmt: skip
+        lincir.train(run)
+        losses.append([line["loss"] for line in read_curves(run.out)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert losses[0][0] != losses[0][-1]
+
+
 def test_an_interrupted_run_ends_as_one_that_was_not(model, tmp_path):
     data = write_captions(tmp_path / "c.txt")
     whole, _ = training(model, data, tmp_path / "whole", small(steps=6))
