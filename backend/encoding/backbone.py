@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -33,6 +34,9 @@ from backend.errors import InvalidInput, SetupError
 __all__ = ["Backbone", "BackboneSpec", "BadFeatures", "Features", "load_backbone", "wrap"]
 
 TOKENS_COUNTED = 4096  # texts longer than this are cut anyway, wherever their end is
+
+
+DEVICES = re.compile(r"cpu|cuda(:\d+)?")
 
 
 class Backbone:
@@ -243,7 +247,7 @@ def load_backbone(
     another architecture, an overlay that does not fit, and files that hold more than tensors;
     SetupError where the hub or a download cannot be reached, or the device is not there.
     """
-    where, parts = _device(device), read_parts(spec)
+    where, parts = resolved_device(device), read_parts(spec)
     return Backbone(spec, overlaid(parts, overlay) if overlay else parts, where, threads)
 
 
@@ -270,7 +274,10 @@ def _vocabulary(card: dict[str, Any]) -> Vocabulary | None:
     return None if words is None else Vocabulary(words)
 
 
-def _device(device: str) -> str:
+def resolved_device(device: str) -> str:
+    """The device that `auto` stands for, or this one; SetupError for one that is not there."""
+    if device != "auto" and not DEVICES.fullmatch(device):
+        raise SetupError(f"There is no device {device!r}: use auto, cpu or cuda.")
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from backend.errors import InvalidInput
 from workers.datasets import cirr, fashioniq
 from workers.datasets.opening import Dataset
 from workers.datasets.triplets import TripletSplit
@@ -35,8 +36,14 @@ _LOADED: Mapping[str, Load] = {
 def load_added(dataset: Dataset, name: str) -> tuple[TripletSplit, ...]:
     """The triplets added to a FashionIQ, CIRR or Wardrobe under this name.
 
-    Raises InvalidInput where their file is not there, damaged or holds something else.
+    Raises InvalidInput for another dataset, and where their file is not there, damaged or holds
+    something else.
     """
+    if dataset.kind.name not in _LOADED:
+        raise InvalidInput(
+            f"{dataset.folder} is {dataset.kind.label}, and added triplets lie beside the captions "
+            "of FashionIQ, CIRR or Wardrobe: write these into its triplets.jsonl instead."
+        )
     return _LOADED[dataset.kind.name](dataset.folder, dataset.kind.name, name)
 
 

@@ -7,6 +7,7 @@ Pic2Word's own prepared `coco_eval.csv`, `val2017` and `val2017_masked`.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -179,8 +180,11 @@ def _photo_name(told: str) -> str:
 
 
 def _corners(row: Row) -> tuple[float, float, float, float]:
+    wrong = row.wrong("query_regions", "four numbers x1;y1;x2;y2")
     try:
         left, top, right, bottom = (float(one) for one in row.text("query_regions").split(";"))
     except ValueError as error:
-        raise row.wrong("query_regions", "four numbers x1;y1;x2;y2") from error
+        raise wrong from error
+    if not all(map(math.isfinite, (left, top, right, bottom))):
+        raise wrong
     return left, top, right, bottom

@@ -28,7 +28,7 @@ from backend.composition.composer import FeatureSum
 from backend.encoding.backbone import Backbone, load_backbone
 from workers.recipes.recipe import Recipe, Trained, Training, card_of, fitted
 from workers.recipes.towers_objective import Encoder, TowersObjective
-from workers.recipes.triplets import TripletParameters, triplets_of
+from workers.recipes.triplets import TripletParameters, told_beside, triplets_of
 from workers.trainer.choosing import choosing_figures
 from workers.trainer.features import FeatureCache
 from workers.trainer.objective import Outcome
@@ -68,6 +68,11 @@ def train(training: Training) -> Outcome:
     parameters = cast(ClipFinetuneParameters, training.parameters)
     data = triplets_of(training, parameters)
     objective = finetune_objective(training, parameters, data)
+    parent = training.parent
+    measure = choosing_figures(
+        data.dataset, parent, training.cache, frozen_text=True, mean=parameters.mean
+    )
+    start = None if measure is None else measure(parent)
     with tempfile.TemporaryDirectory() as scratch:
         outcome = fitted(
             training,
@@ -78,7 +83,7 @@ def train(training: Training) -> Outcome:
             loaders=parameters.loaders,
         )
     if outcome.stopped in ("done", "early") and training.team.leads:
-        _write(training, objective, outcome)
+        _write(training, objective, outcome, told_beside(start, outcome, training))
     return outcome
 
 
@@ -106,6 +111,7 @@ def finetune_objective(
         encoder=parameters.encoder,
         scale=parameters.scale,
         seed=parameters.seed,
+        run=training.facts,
         protocol=parameters.protocol,
     )
 
@@ -155,14 +161,16 @@ def _changed(objective: TowersObjective) -> dict[str, Tensor]:
     return changed_towers(objective.backbone.model, load_backbone(spec, "cpu").model)
 
 
-def _write(training: Training, objective: TowersObjective, outcome: Outcome) -> None:
+def _write(
+    training: Training, objective: TowersObjective, outcome: Outcome, beside: Mapping[str, Any]
+) -> None:
     data, spec = objective.data, training.parent.card.backbone.spec
     towers = _changed(objective)
     trained = Trained(
         ComposerCard(kind="feature-sum"),
         DataCard(description=data.dataset.kind.label, hash=data.digest, counts=data.counts),
         {"choosing": dict(outcome.figures), "seconds": round(outcome.seconds, 1),
-         "best_step": outcome.best_step},
+         "best_step": outcome.best_step, **beside},
         " ".join(data.remarks),
     )  # fmt: skip
     loaded = load_backbone(spec, "cpu", overlay=towers)

@@ -7,7 +7,7 @@ and an epoch is matrix products alone; the published code encodes everything aga
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
@@ -25,7 +25,7 @@ from backend.composition.artefact import (
 from backend.composition.networks import Combiner
 from backend.composition.trained import CombinerComposer
 from workers.recipes.recipe import Recipe, Trained, Training, card_of, fitted
-from workers.recipes.triplets import TripletParameters, triplets_of
+from workers.recipes.triplets import TripletParameters, told_beside, triplets_of
 from workers.trainer.choosing import choosing_figures
 from workers.trainer.losses import in_batch_loss
 from workers.trainer.objective import Outcome
@@ -70,7 +70,7 @@ class CombinerObjective:
     texts: Tensor
     scale: float
     seed: int
-    backbone: Sequence[str]
+    run: Mapping[str, Any]
     masked: bool = True
     in_batch: bool = field(default=True, init=False)
 
@@ -101,7 +101,7 @@ class CombinerObjective:
     def facts(self) -> Mapping[str, Any]:
         sizes = {name: list(tensor.shape) for name, tensor in self.network.named_parameters()}
         return {
-            "backbone": list(self.backbone),
+            **self.run,
             "data": self.data.digest,
             "sizes": sizes,
             "scale": self.scale,
@@ -123,6 +123,8 @@ def train(training: Training) -> Outcome:
         progress=training.said,
     )  # fmt: skip
 
+    start = None if measure is None else measure(parent)
+
     def answering() -> ComposedModel:
         return ComposedModel(
             parent.backbone, CombinerComposer(objective.network.eval()), parent.card
@@ -136,7 +138,7 @@ def train(training: Training) -> Outcome:
         weight_decay=0.0,
     )
     if outcome.stopped in ("done", "early") and training.team.leads:
-        _write(training, objective, data, outcome)
+        _write(training, objective, data, outcome, told_beside(start, outcome, training))
     return outcome
 
 
@@ -167,19 +169,23 @@ def combiner_objective(
         texts=torch.from_numpy(texts.copy()).to(device),
         scale=parameters.scale,
         seed=parameters.seed,
-        backbone=training.towers,
+        run=training.facts,
         masked=parameters.protocol == "default",
     )
 
 
 def _write(
-    training: Training, objective: CombinerObjective, data: TripletData, outcome: Outcome
+    training: Training,
+    objective: CombinerObjective,
+    data: TripletData,
+    outcome: Outcome,
+    beside: Mapping[str, Any],
 ) -> None:
     trained = Trained(
         ComposerCard(kind="combiner"),
         DataCard(description=data.dataset.kind.label, hash=data.digest, counts=data.counts),
         {"choosing": dict(outcome.figures), "seconds": round(outcome.seconds, 1),
-         "best_step": outcome.best_step},
+         "best_step": outcome.best_step, **beside},
         " ".join(data.remarks),
     )  # fmt: skip
     card = card_of(training, RECIPE.name, training.parent, trained)

@@ -22,13 +22,15 @@ from backend.encoding.prompts import Prompt
 from backend.errors import InvalidInput
 from workers.datasets.opening import Dataset, open_dataset
 from workers.recipes.recipe import Parameters, Trained, Training, card_of
-from workers.trainer.choosing import SELECTED, choosing_figures
+from workers.trainer.choosing import CIRR, SELECTED, choosing_figures
 from workers.trainer.objective import Outcome
 from workers.trainer.prompting import AUTO, best_prompt, checked_prompt
 from workers.trainer.trained_towers import towers_of
 from workers.trainer.triplet_data import choosing_splits
 
 InversionKind = Literal["phi", "im2text"]
+CHOSEN_BY: Mapping[InversionKind, tuple[str, ...]] = {"phi": ("R@1",), "im2text": CIRR}
+"""Figures of CIRR that choose weights; Gu et al. 2024 go by R@1, Saito et al. 2023 choose none."""
 Measure = Callable[[ComposedModel], Mapping[str, float]]
 
 
@@ -118,8 +120,10 @@ def inversion(
     if dataset is not None:
         model = _answering(training.parent, kind, network, first)
         measure = choosing_figures(
-            dataset, model, training.cache, frozen_text=True, progress=training.said
-        )
+            dataset, model, training.cache, frozen_text=True, cirr=CHOSEN_BY[kind],
+            progress=training.said,
+        )  # fmt: skip
+    training.tell_without_choice(measure is not None)
     return Inversion(kind, network, training, parameters, published, measure)
 
 

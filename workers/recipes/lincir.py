@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from backend.composition.artefact import DataCard
@@ -25,7 +25,7 @@ from backend.encoding.injection import check_injectable, injected_features
 from backend.encoding.towers import text_features
 from backend.errors import InvalidInput
 from workers.recipes.inversion import InversionParameters, inversion
-from workers.recipes.recipe import Recipe, Training
+from workers.recipes.recipe import LARGEST_SEED, Recipe, Training
 from workers.trainer.corpora import Texts, training_texts
 from workers.trainer.fitting import fit
 from workers.trainer.keywords import TaggerKind, keyword_tagger
@@ -55,11 +55,19 @@ class LincirParameters(InversionParameters):
     noise: float = Field(1.0, ge=0, description="Largest standard deviation of the noise.")
     chunk: int | None = Field(None, ge=1, description="Captions that are read at a time.")
     tagger: TaggerKind = Field("auto", description="Who finds keywords: spacy or rules.")
+    seed: int = Field(12_345, ge=0, le=LARGEST_SEED)
     column: str | None = Field(None, description="Column of the captions in CSV or JSON lines.")
     prompt: str = Field(
         "a photo of $ that {}",
         description="Sentence that pictures are read in, or auto: the best on validation triplets.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_at_each_epoch(cls, given: Any) -> Any:
+        """Where the length is in epochs, so is the time between two looks."""
+        counted = isinstance(given, dict) and given.get("epochs") is not None
+        return {"evaluate_every": 1, **given} if counted else given
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ class LincirObjective:
     rows: Rows
     masker: Masker
     noise: float
+    run: Mapping[str, Any]
     kept: Masked | None
     in_batch: bool = field(default=False, init=False)
 
@@ -122,8 +131,8 @@ class LincirObjective:
 
     def facts(self) -> Mapping[str, Any]:
         return {
+            **self.run,
             "data": self.texts.digest,
-            "backbone": self.backbone.text_fingerprint,
             "tagger": self.masker.tagger.name,
             "noise": self.noise,
             "published": self.masker.published,
@@ -192,7 +201,14 @@ def lincir_objective(training: Training, parameters: LincirParameters) -> Lincir
     network = Phi(backbone.dim, backbone.token_width, dropout=parameters.dropout)
     kept = _kept(training, texts, rows, masker) if len(rows) <= KEPT else None
     return LincirObjective(
-        network.to(backbone.device), backbone, texts, rows, masker, parameters.noise, kept
+        network.to(backbone.device),
+        backbone,
+        texts,
+        rows,
+        masker,
+        parameters.noise,
+        training.facts,
+        kept,
     )
 
 

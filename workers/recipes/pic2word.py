@@ -77,6 +77,7 @@ class Pic2WordObjective:
     pictures: Pictures
     seen: SeenPictures | None
     seed: int
+    run: Mapping[str, Any]
     data: str
     prompt: Tensor
     in_batch: bool = field(default=True, init=False)
@@ -118,8 +119,7 @@ class Pic2WordObjective:
 
     def facts(self) -> Mapping[str, Any]:
         sizes = {name: list(tensor.shape) for name, tensor in self.network.named_parameters()}
-        prints = [self.backbone.fingerprint, self.backbone.text_fingerprint]
-        return {"data": self.data, "sizes": sizes, "backbone": prints}
+        return {**self.run, "data": self.data, "sizes": sizes}
 
     def _look(self, pixels: Pixels) -> np.ndarray[Any, Any]:
         return self.backbone.encode_images(pixels)
@@ -185,6 +185,7 @@ def pic2word_objective(training: Training, parameters: Pic2WordParameters) -> Pi
         pictures=pictures,
         seen=seen,
         seed=parameters.seed,
+        run=training.facts,
         data=names if seen is None else seen.digest(),
         prompt=backbone.tokenize([PROMPT]),
     )

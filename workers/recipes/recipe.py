@@ -33,6 +33,10 @@ from workers.trainer.precision import PrecisionKind
 MODEL = "model"
 """The artefact's folder inside that of a run."""
 
+FREE = {"epochs", "steps", "chunk", "loaders", "half"}
+"""Options that make no other run of it: how long is the trainer's to compare (`FitOptions`)."""
+LARGEST_SEED = 2**63 - 1  # torch takes no larger one
+
 Said = Callable[[str, int, int], None]
 """Told what is being prepared, how much of it, and of how much."""
 
@@ -53,7 +57,7 @@ class Parameters(BaseModel):
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: int = Field(0, ge=0, description="Steps in which the learning rate rises.")
     precision: PrecisionKind = "auto"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     evaluate_every: int = Field(1, ge=1, description="Epochs between two looks at the figures.")
     patience: int | None = Field(
         None, ge=1, description="Looks without a better figure; then stop."
@@ -106,6 +110,8 @@ class Parameters(BaseModel):
                 "evaluate_every", "patience",
             )
         }  # fmt: skip
+        if others.get("select") is None:
+            own["patience"] = None  # there is nothing to get better
         return FitOptions(**(own | others))
 
 
@@ -136,10 +142,20 @@ class Training:
             for sentence in remarks:
                 self.remark(sentence)
 
+    def tell_without_choice(self, chooses: bool) -> None:
+        """Remarks that nothing can stop the run early, where that is asked for."""
+        if not chooses and self.parameters.patience is not None:
+            self.tell(["There are no validation triplets to stop early by: it trains to its end."])
+
     @property
-    def towers(self) -> list[str]:
-        """Which towers the run starts from, for its facts: another's checkpoint is none of it."""
-        return [self.parent.card.fingerprint, self.parent.card.text_fingerprint]
+    def facts(self) -> dict[str, Any]:
+        """What the run is of, besides its data: towers and options. A checkpoint of others is none
+        of it."""
+        card = self.parent.card
+        return {
+            "backbone": [card.fingerprint, card.text_fingerprint],
+            **self.parameters.model_dump(mode="json", exclude=FREE),
+        }
 
     @property
     def artefact(self) -> Path:
@@ -178,6 +194,7 @@ def fitted(
 
     options: what the recipe adds to its parameters' own. Raises what `fit` raises.
     """
+    training.tell_without_choice(measure is not None)
     return fit(
         objective,
         training.parameters.fit_options(

@@ -8,7 +8,7 @@ and is encoded once; the text tower is trained, and the Combiner of a model that
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
@@ -30,8 +30,8 @@ from backend.composition.networks import Combiner
 from backend.composition.trained import CombinerComposer
 from backend.encoding.backbone import load_backbone
 from backend.errors import InvalidInput
-from workers.recipes.recipe import Recipe, Trained, Training, card_of, fitted
-from workers.recipes.triplets import TripletParameters, triplets_of
+from workers.recipes.recipe import LARGEST_SEED, Recipe, Trained, Training, card_of, fitted
+from workers.recipes.triplets import TripletParameters, told_beside, triplets_of
 from workers.trainer.choosing import choosing_figures
 from workers.trainer.losses import bank_loss
 from workers.trainer.objective import Outcome
@@ -39,6 +39,9 @@ from workers.trainer.order import Rows
 from workers.trainer.text_training import TextTraining
 from workers.trainer.trained_towers import changed_towers, of_text, sum_of_features
 from workers.trainer.triplet_data import TripletData
+
+CHOSEN_BY = ("R@5", "Rs@1")
+"""Figures of CIRR whose mean chooses the weights (Feng et al. 2024, section 4.1)."""
 
 
 class SpnBankParameters(TripletParameters):
@@ -52,7 +55,7 @@ class SpnBankParameters(TripletParameters):
     batch: int = Field(256, ge=1)
     epochs: int = Field(3, ge=1)
     lr: float = Field(2e-5, gt=0)
-    seed: int = Field(42, ge=0)
+    seed: int = Field(42, ge=0, le=LARGEST_SEED)
     temperature: float = Field(0.02, gt=0, description="tau of the loss.")
     chunk: int | None = Field(None, ge=1, description="Captions that are encoded at a time.")
     negatives: Literal["triplets", "all"] = Field(
@@ -78,7 +81,7 @@ class SpnBankObjective:
     masked: bool
     temperature: float
     seed: int
-    backbone: Sequence[str]
+    run: Mapping[str, Any]
     in_batch: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -119,7 +122,7 @@ class SpnBankObjective:
 
     def facts(self) -> Mapping[str, Any]:
         return {
-            "backbone": list(self.backbone),
+            **self.run,
             "data": self.data.digest,
             "bank": len(self.bank),
             "temperature": self.temperature,
@@ -139,8 +142,9 @@ def train(training: Training) -> Outcome:
     parent = training.parent
     measure = choosing_figures(
         data.dataset, parent, training.cache, frozen_text=False, mean=parameters.mean,
-        progress=training.said,
+        cirr=CHOSEN_BY, progress=training.said,
     )  # fmt: skip
+    start = None if measure is None else measure(parent)
 
     def answering() -> ComposedModel:
         return ComposedModel(parent.backbone, objective.composer(), parent.card)
@@ -150,11 +154,11 @@ def train(training: Training) -> Outcome:
         objective,
         None if measure is None else lambda: measure(answering()),
         eps=1e-7,
-        start_counts=True,
+        start_counts=parent.card.composer.kind != "sum",
         chunk=parameters.chunk,
     )
     if outcome.stopped in ("done", "early") and training.team.leads:
-        _write(training, objective, data, outcome)
+        _write(training, objective, data, outcome, told_beside(start, outcome, training))
     return outcome
 
 
@@ -180,7 +184,7 @@ def bank_objective(
         masked=masked,
         temperature=parameters.temperature,
         seed=parameters.seed,
-        backbone=training.towers,
+        run=training.facts,
     )
 
 
@@ -220,7 +224,11 @@ def _groups(bank: np.ndarray[Any, Any], device: torch.device) -> Tensor | None:
 
 
 def _write(
-    training: Training, objective: SpnBankObjective, data: TripletData, outcome: Outcome
+    training: Training,
+    objective: SpnBankObjective,
+    data: TripletData,
+    outcome: Outcome,
+    beside: Mapping[str, Any],
 ) -> None:
     """The artefact; its fingerprint is taken of the towers as anyone will load them."""
     parent = training.parent
@@ -236,7 +244,7 @@ def _write(
             counts={**data.counts, "bank": len(objective.bank)},
         ),
         {"choosing": dict(outcome.figures), "seconds": round(outcome.seconds, 1),
-         "best_step": outcome.best_step},
+         "best_step": outcome.best_step, **beside},
         " ".join(data.remarks),
     )  # fmt: skip
     model = ComposedModel(loaded, parent.composer, parent.card)

@@ -50,11 +50,11 @@ class TowersObjective:
     encoder: Encoder
     scale: float
     seed: int
+    run: Mapping[str, Any]
     protocol: Literal["default", "published"]
     in_batch: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        self._start = [self.backbone.fingerprint, self.backbone.text_fingerprint]
         see = self.backbone.preprocessing
         as_channels = (
             torch.tensor(values).view(1, 3, 1, 1) * 255 for values in (see.mean, see.std)
@@ -92,7 +92,7 @@ class TowersObjective:
         return in_batch_loss(queries, targets, self.scale, groups if masked else None)
 
     def facts(self) -> Mapping[str, Any]:
-        return {"backbone": self._start,
+        return {**self.run,
                 "data": self.data.digest, "encoder": self.encoder,
                 "scale": self.scale, "protocol": self.protocol}  # fmt: skip
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from workers.recipes.recipe import Parameters, Training
+from workers.trainer.choosing import SELECTED
+from workers.trainer.objective import Figures, Outcome
 from workers.trainer.triplet_data import TripletData, choosing_splits, training_triplets
 
 
@@ -21,6 +25,21 @@ class TripletParameters(Parameters):
         pattern="^(arithmetic|harmonic|geometric)$",
         description="Of CIRR's seven figures, which weights are chosen by.",
     )
+
+
+def told_beside(start: Figures | None, outcome: Outcome, training: Training) -> dict[str, Any]:
+    """The figures of the model that a run starts from, for its card; where they are higher than the
+    run's own, that is remarked."""
+    if start is None or not outcome.figures:
+        return {}
+    before, after = start[SELECTED], outcome.figures[SELECTED]
+    if before > after:
+        training.tell([
+            f"The model that it starts from answers the validation triplets better ({before:.1f}, "
+            f"and this one {after:.1f}): keep that one, or train with a lower learning rate, "
+            "fewer epochs or more data."
+        ])  # fmt: skip
+    return {"start": dict(start)}
 
 
 def triplets_of(training: Training, parameters: TripletParameters) -> TripletData:

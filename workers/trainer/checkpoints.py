@@ -78,7 +78,7 @@ def restore(path: Path, *, facts: Mapping[str, Any] | None = None, **parts: Any)
     architecture or, by its facts, to another run.
     """
     state = read(path)
-    if not {"progress", "generator"} <= state.keys():
+    if not isinstance(state, dict) or not _is_of_a_run(state):
         raise InvalidInput(f"The file {path} is no checkpoint of a run: remove it.")
     _check_facts(path, state.get("facts", {}), dict(facts or {}))
     for name, part in parts.items():
@@ -153,6 +153,12 @@ def _check_facts(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> 
             f"The checkpoint {path} belongs to another run ({told}): train into another folder, "
             "or use the options it was started with."
         )
+
+
+def _is_of_a_run(state: Mapping[str, Any]) -> bool:
+    progress = state.get("progress")
+    whole = isinstance(progress, dict) and {"step", "seconds"} <= progress.keys()
+    return whole and isinstance(state.get("generator"), Tensor)
 
 
 def _change(name: str, was: Any, now: Any) -> str:

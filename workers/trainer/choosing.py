@@ -21,8 +21,8 @@ SELECTED = "selected"
 Figures = Mapping[str, float]
 Combined = Callable[[list[float]], float]
 
-_CIRR = ("Rs@1", "Rs@2", "Rs@3", "R@1", "R@5", "R@10", "R@50")
-_PARTS = {"fashioniq": ("R@10", "R@50"), "cirr": _CIRR}
+CIRR = ("Rs@1", "Rs@2", "Rs@3", "R@1", "R@5", "R@10", "R@50")
+_FASHIONIQ = ("R@10", "R@50")
 _SHOP = ("R@1", "R@10")
 MEANS: Mapping[str, Combined] = {
     "arithmetic": fmean,
@@ -38,13 +38,15 @@ def choosing_figures(
     *,
     frozen_text: bool,
     mean: str = "arithmetic",
+    cirr: tuple[str, ...] = CIRR,
     progress: Progress = untold,
 ) -> Callable[[ComposedModel], Figures] | None:
     """What to measure a model in training with; None where the dataset has no validation split.
 
     model: whose image tower stays as it is. frozen_text: whether the text tower does too. mean: of
-    the figures that choose: FashionIQ's R@10 and R@50, CIRR's seven (Baldrati et al. 2022 keep one
-    model for each kind of mean), a shop's R@1 and R@10.
+    the figures that choose: FashionIQ's R@10 and R@50, a shop's R@1 and R@10, and those of CIRR
+    named by `cirr`: seven of them (Baldrati et al. 2022 keep one model for each kind of mean), or
+    what another method goes by.
     """
     splits = choosing_splits(dataset)
     if not splits:
@@ -59,11 +61,11 @@ def choosing_figures(
     )
     posed = [desk.pose(split) for split in splits]
     combined = MEANS[mean]
+    chosen = {"fashioniq": _FASHIONIQ, "cirr": cirr}.get(benchmark.name, _SHOP)
 
     def figures(now: ComposedModel) -> Figures:
         texts: TextFeatures = desk.texts if frozen_text else text_encoder(now.backbone)
         found = quick_figures(now, benchmark, posed, texts)
-        parts = [found[name] for name in _PARTS.get(benchmark.name, _SHOP)]
-        return {**found, SELECTED: combined(parts)}
+        return {**found, SELECTED: combined([found[name] for name in chosen])}
 
     return figures

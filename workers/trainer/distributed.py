@@ -19,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
+from backend.encoding.backbone import resolved_device
 from backend.errors import InvalidInput, SetupError
 from workers.trainer.order import Rows
 
@@ -98,7 +99,7 @@ def team(device: str = "auto") -> Iterator[Team]:
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield Team(device=torch.device(_resolved(device)))
+        yield Team(device=torch.device(resolved_device(device)))
         return
     own = _own_device(device, size)
     dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=PATIENCE)
@@ -108,14 +109,9 @@ def team(device: str = "auto") -> Iterator[Team]:
         dist.destroy_process_group()
 
 
-def _resolved(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def _own_device(device: str, size: int) -> torch.device:
-    if not _resolved(device).startswith("cuda"):
+    wanted = device if device.startswith("cuda") else resolved_device(device)
+    if not wanted.startswith("cuda"):
         return CPU
     local = int(os.environ["LOCAL_RANK"])
     if local >= torch.cuda.device_count():

@@ -94,7 +94,9 @@ def revisions(database: Database) -> dict[str, int]:
 
 def embed_jobs(database: Database) -> list[str | None]:
     with database.read() as session:
-        return list(session.scalars(select(Job.subject).where(Job.kind == "embed")))
+        return list(
+            session.scalars(select(Job.subject).where(Job.kind == "embed").order_by(Job.subject))
+        )
 
 
 def count(database: Database, table: type[Any]) -> int:

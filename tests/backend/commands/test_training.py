@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from backend.cli import app
 from backend.composition.artefact import read_card, untrained_model, write_artefact
 from backend.encoding.backbone import BackboneSpec, load_backbone
-from backend.errors import InvalidInput
+from backend.errors import InvalidInput, SetupError
 from tests.backend.search.shop import write_tiny_backbone
 from tests.workers.trainer.benchmark_data import catalogue
 from workers.datasets.wardrobe.dataset import write_dataset
@@ -61,8 +61,11 @@ def test_a_catalogues_own_triplets_are_trained_on(given, tmp_path, told):
     assert read_card(tmp_path / "run" / "model").data.counts == {"triplets": 11, "images": 12}
 
 
-def test_a_second_stage_that_helps_nothing_says_so(given):
-    done = run("spn-bank", *given, "--set", "batch=20", "--set", "epochs=1", "--set", "lr=1e-12")
+def test_a_second_stage_that_helps_nothing_says_so(given, tmp_path):
+    small = [word for option in ("batch=20", "epochs=1", "lr=1e-12") for word in ("--set", option)]
+    assert run("spn-bank", *given, *small).exit_code == 0  # from a plain sum to a learned one
+    given[3], given[5] = str(tmp_path / "run" / "model"), str(tmp_path / "again")
+    done = run("spn-bank", *given, *small)
     assert done.exit_code == 0, done.output
     assert "No step made the model that it starts from better: " in done.stderr
     assert "Try a lower learning rate, or more data." in done.stderr
@@ -97,6 +100,59 @@ def test_a_run_is_not_gone_on_with_over_another_backbone(given, tmp_path, recipe
         f"The checkpoint {tmp_path / 'run' / 'checkpoint.pt'} belongs to another run (another "
         "backbone): train into another folder, or use the options it was started with."
     )
+
+
+def test_a_model_that_ends_below_its_start_says_so(given, tmp_path):
+    """Any start: a Combiner of two hidden numbers is no match for the plain sum."""
+    small = ("batch=20", "epochs=1", "projection=1", "hidden=1", "lr=0.5", "seed=3")
+    options = [word for option in small for word in ("--set", option)]
+    done = run("combiner", *given, *options)
+    assert done.exit_code == 0, done.output
+    card = read_card(tmp_path / "run" / "model")
+    before, after = (card.metrics[name]["selected"] for name in ("start", "choosing"))
+    told = "answers the validation triplets better" in " ".join(done.stderr.split())
+    assert told == (before > after)
+
+
+@pytest.mark.parametrize(
+    ("option", "was", "now"),
+    [("dropout", "0.5", "0.1"), ("mean", "arithmetic", "harmonic"), ("seed", "0", "1")],
+)
+def test_a_run_is_not_gone_on_with_other_options(given, option, was, now):
+    options = [word for one in SMALL for word in ("--set", one)]
+    assert run("combiner", *given, *options).exit_code == 0
+    refused = run("combiner", *given, *options, "--set", f"{option}={now}").exception
+    assert isinstance(refused, InvalidInput)
+    assert f"({option} was {was} and is now {now})" in refused.sentence
+
+
+def test_without_validation_triplets_a_preset_that_stops_early_trains_to_its_end(given, tmp_path):
+    (tmp_path / "wardrobe/captions/cap.wardrobe.val.json").unlink()
+    options = [word for one in SMALL for word in ("--set", one)]
+    done = run("combiner", *given, "--preset", "small-data", *options)
+    assert done.exit_code == 0, done.output
+    assert "There are no validation triplets to stop early by" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("device", ["foo", "mps", "meta", "cuda:x"])
+def test_an_unknown_device_is_one_sentence(given, device):
+    given[given.index("--device") + 1] = device
+    refused = run("combiner", *given).exception
+    assert isinstance(refused, SetupError)
+    assert refused.sentence == f"There is no device {device!r}: use auto, cpu or cuda."
+
+
+def test_a_seed_beyond_what_torch_takes_is_refused(given):
+    refused = run("combiner", *given, "--set", "seed=99999999999999999999").exception
+    assert isinstance(refused, InvalidInput)
+    assert refused.sentence.startswith("The option seed is refused: input should be less than or")
+
+
+def test_added_triplets_of_a_catalogue_belong_into_its_own_file(given, tmp_path):
+    given[1] = str(catalogue(tmp_path / "shop"))
+    refused = run("combiner", *given, "--set", "added=mine").exception
+    assert isinstance(refused, InvalidInput)
+    assert "write these into its triplets.jsonl instead" in refused.sentence
 
 
 def test_a_recipes_options_are_listed():

@@ -164,9 +164,10 @@ def test_a_prepared_list_will_do_without_annotations(prepared):
     assert len(load(prepared)[0].triplets) == 2
 
 
-def test_a_wrong_corner_of_a_prepared_list_is_told(prepared):
+@pytest.mark.parametrize("corners", ["1;2;3", "nan;0;1;1", "0;inf;1;1", "0;0;1;1e400", "a;b;c;d"])
+def test_a_wrong_corner_of_a_prepared_list_is_told(prepared, corners):
     path = prepared / "coco_eval.csv"
-    path.write_text("id,query_regions,query_class,classes\n1.jpg,1;2;3,dog,\n")
+    path.write_text(f"id,query_regions,query_class,classes\n1.jpg,{corners},dog,\n")
     with pytest.raises(InvalidInput, match=r'row 0: "query_regions" must be four numbers x1;y1'):
         load(prepared, protocol="published")
 

@@ -260,6 +260,12 @@ def test_the_length_may_be_told_in_epochs(model, tmp_path):
     assert lincir.train(run).steps == 4
 
 
+def test_a_length_in_epochs_is_looked_at_each_epoch():
+    assert LincirParameters.given(["epochs=6"]).evaluate_every == 1
+    assert LincirParameters.given(["epochs=6", "evaluate_every=2"]).evaluate_every == 2
+    assert LincirParameters.given([]).evaluate_every == 1_000
+
+
 def test_the_default_prompt_is_one(tmp_path: Path):
     assert Prompt.parse(LincirParameters().prompt).order == "pseudo, text"
 

@@ -69,6 +69,15 @@ def test_a_full_disk_is_told_and_the_checkpoint_before_it_kept(tmp_path):
         assert checkpoints.restore(path, layer=large).step == 2
 
 
+@pytest.mark.parametrize(
+    "content", [[1], {"progress": {}, "generator": torch.zeros(1)}, {"progress": 3, "generator": 4}]
+)
+def test_what_another_program_saved_is_no_checkpoint(tmp_path, content):
+    torch.save(content, tmp_path / "c.pt")
+    with pytest.raises(InvalidInput, match="is no checkpoint of a run"):
+        checkpoints.restore(tmp_path / "c.pt")
+
+
 def test_a_file_of_something_else_is_told(tmp_path):
     torch.save({"weights": torch.zeros(1)}, tmp_path / "c.pt")
     with pytest.raises(InvalidInput, match="is no checkpoint of a run"):

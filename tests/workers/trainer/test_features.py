@@ -145,9 +145,9 @@ def test_features_without_a_direction_are_named(tiny, cache, files):
     broken = load_backbone(BackboneSpec(f"local-dir:{tiny}"), threads=1)
     forward = broken._model.encode_image
 
-    def nan_for_dark(pixels):
+    def nan_for_dark(pixels, **options):
         """A tower whose numbers overflow on one picture."""
-        features = forward(pixels)
+        features = forward(pixels, **options)
         features[pixels.mean(dim=(1, 2, 3)) < -0.5] = float("nan")
         return features
 
