@@ -164,6 +164,7 @@ def _version_of(session: Session, backbone: Backbone) -> ModelVersion:
         backbone=spec,
         composer=DEFAULT_COMPOSER,
         fingerprint=backbone.fingerprint,
+        text_fingerprint=backbone.text_fingerprint,
         dim=backbone.dim,
         state="ready",
         created_at=clock.now(),

@@ -12,12 +12,13 @@ from backend.database import Base, Json, Moment
 
 
 class ModelVersion(Base):
-    """Backbone, weights and composer; immutable once ready."""
+    """Backbone, weights and composer; immutable once ready, as triggers see to (migration 0003)."""
 
     __tablename__ = "model_versions"
     __table_args__ = (
         CheckConstraint("state IN ('training', 'ready', 'archived', 'failed')", name="state"),
         Index(None, "fingerprint"),
+        Index(None, "parent_id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -25,9 +26,23 @@ class ModelVersion(Base):
     backbone: Mapped[dict[str, Any]] = mapped_column(Json)
     """name, pretrained and preprocessing: what `load_backbone` needs."""
     composer: Mapped[str] = mapped_column(String(40))
+    """The kind that answers where a search names none."""
+    recipe: Mapped[str] = mapped_column(String(40), default="none")
     fingerprint: Mapped[str] = mapped_column(String(64))
+    """Of the image tower: versions that share it share a gallery."""
+    text_fingerprint: Mapped[str | None] = mapped_column(String(64))
+    """Of everything else; None for one that was made before it was kept."""
     dim: Mapped[int]
+    card: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The artefact's `model.json`: parameters, data snapshot, figures of its own training."""
+    artefact: Mapped[str | None] = mapped_column(String(64))
+    """The SHA-256 of its blob; None for a backbone as it is with a composer of ours."""
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("model_versions.id"))
+    figures: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """Measured on the catalogue's held-out triplets; they may be measured again."""
     state: Mapped[str] = mapped_column(String(10))
+    error: Mapped[str | None] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(String(100), default="akin")
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
