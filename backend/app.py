@@ -66,7 +66,8 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
     else:
         check(database)
     backbone = runtime.backbone()
-    _ = backbone.fingerprint  # hashes all weights: not inside the transaction
+    # They hash all weights: not inside the transaction.
+    _ = backbone.fingerprint, backbone.text_fingerprint
     if runtime.settings.embedded:
         runtime.blobs.clear_aside()
     with database.write() as session:
