@@ -43,7 +43,7 @@ def told_beside(start: Figures | None, outcome: Outcome, training: Training) -> 
 
 
 def triplets_of(training: Training, parameters: TripletParameters) -> TripletData:
-    """The triplets to train on; what is missing is remarked.
+    """The triplets to train on; what is missing or cut is remarked.
 
     Raises InvalidInput as `training_triplets` does.
     """
@@ -51,4 +51,7 @@ def triplets_of(training: Training, parameters: TripletParameters) -> TripletDat
     data = training_triplets(training.data, added)
     chosen = (split.missing_sentence() for split in choosing_splits(data.dataset))
     training.tell((*data.remarks, *filter(None, chosen)))
+    cut = sum(training.parent.backbone.cut(data.texts))
+    if cut:
+        training.tell([f"{cut:,} of {len(data.texts):,} texts are cut: the model reads no more."])
     return data

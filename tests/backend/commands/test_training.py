@@ -85,6 +85,16 @@ def test_missing_pictures_are_told_before_anything_is_trained(given, tmp_path):
         assert f"({name}): " in told
 
 
+def test_texts_beyond_what_the_model_reads_are_told_and_cut(given, tmp_path):
+    path = tmp_path / "wardrobe/captions/cap.wardrobe.train.json"
+    told = json.loads(path.read_text())
+    told[0]["captions"] = ["very " * 200 + "red", ""]
+    path.write_text(json.dumps(told))
+    done = run("combiner", *given, *(word for option in SMALL for word in ("--set", option)))
+    assert done.exit_code == 0, done.output
+    assert "texts are cut: the model reads no more." in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize("recipe", ["combiner", "clip-finetune", "spn-bank"])
 def test_a_run_is_not_gone_on_with_over_another_backbone(given, tmp_path, recipe):
     own = SMALL if recipe == "combiner" else SMALL[:2]
