@@ -15,6 +15,7 @@ from backend.catalogue.schemas import ImportCreate
 from backend.catalogue.sources import collect
 from backend.client import AkinClient
 from backend.commands import (
+    centring,
     checking,
     evaluating,
     exporting,
@@ -31,6 +32,7 @@ from backend.commands import (
 from backend.commands.terminal import AsJson, err, out, print_json, progress
 from backend.errors import AkinError
 from backend.jobs.schemas import ReconcileRequest
+from workers.centring import centre_here
 from workers.datasets.check import check_dataset
 from workers.datasets.wardrobe.dataset import Stage, Summary, write_dataset
 from workers.evaluating import evaluate_here, score_here, submit_here
@@ -131,6 +133,7 @@ datasets.command("check")(checking.check_command(check_dataset))
 datasets.command("spn-positives")(positives.spn_positives_command(make_here, describe_options))
 datasets.command("accept")(positives.accept_command(accept_here))
 app.add_typer(datasets, name="dataset")
+models.app.command("centre")(centring.centre_command(centre_here))
 app.add_typer(models.app, name="models")
 
 

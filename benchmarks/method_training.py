@@ -80,7 +80,7 @@ def lincir_items(bench: Bench) -> list[Item]:
     network = copy.deepcopy(objective.network)
     unkept = dataclasses.replace(objective, kept=None, network=copy.deepcopy(network))
     optimiser = torch.optim.AdamW(network.parameters(), lr=parameters.lr)
-    rows = Order(objective.count, batch, 0).rows(0)
+    rows = Order(objective.count, batch, parameters.seed).rows(0)
     captions = bench.backbone.tokenize(objective.texts.take(objective.rows[rows]))
     batch_of_ours = objective.load(rows, 0)
     masked = (batch_of_ours.tokens, batch_of_ours.marks)
@@ -105,7 +105,7 @@ def pic2word_item(bench: Bench) -> Item:
     network = copy.deepcopy(objective.network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=parameters.lr)
     step = _steps(objective, parameters, weight_decay=parameters.weight_decay)
-    rows = Order(objective.count, batch, 0).rows(0)
+    rows = Order(objective.count, batch, parameters.seed).rows(0)
     paths = [objective.pictures.take(int(row)) for row in rows]
     pictures = torch.stack([bench.seen(path) for path in paths if isinstance(path, Path)])
 
