@@ -31,7 +31,7 @@ from backend.catalogue.schemas import (
 from backend.errors import AkinError, Unavailable
 from backend.jobs.schemas import JobItemOut, JobOut, ReconcileRequest
 from backend.paging import Page
-from backend.registry.schemas import ModelInfo
+from backend.registry.schemas import ModelInfo, VersionOut
 from backend.search.schemas import SearchRequest, SearchResponse
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -232,6 +232,14 @@ class AkinClient:
         query = {"state": state, "cursor": cursor, "limit": limit}
         given = {key: value for key, value in query.items() if value is not None}
         return Page[JobOut].model_validate(self._send("GET", "/v1/jobs", params=given))
+
+    def models(
+        self, *, state: str | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[VersionOut]:
+        """One page of model versions, newest first."""
+        query = {"state": state, "cursor": cursor, "limit": limit}
+        given = {key: value for key, value in query.items() if value is not None}
+        return Page[VersionOut].model_validate(self._send("GET", "/v1/models", params=given))
 
     def job(self, job_id: str) -> JobOut:
         """One job as it stands."""

@@ -9,7 +9,8 @@ import typer
 from rich.filesize import decimal
 from rich.table import Table
 
-from backend.commands.terminal import AsJson, err, out, print_json
+from backend.commands.terminal import AsJson, Url, connect, err, out, print_json
+from backend.registry.schemas import VersionState
 
 if TYPE_CHECKING:
     from backend.composition.card import ModelCard
@@ -20,7 +21,9 @@ NAMED = 3
 
 Preprocessing = Literal["clip", "squarepad", "targetpad"]
 
-app = typer.Typer(no_args_is_help=True, help="Models: import published checkpoints, see a card.")
+app = typer.Typer(
+    no_args_is_help=True, help="Models: versions of a server, published checkpoints, cards."
+)
 
 
 @app.command("import")
@@ -63,6 +66,29 @@ def import_model(
         print_json(_facts(folder, found))
     else:
         _tell(folder, found)
+
+
+@app.command("list")
+def list_versions(
+    state: Annotated[
+        VersionState | None, typer.Option(help="training, ready, archived or failed.")
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """The newest model versions of a running server, and which of them answers."""
+    with connect(url) as client:
+        page = client.models(state=state)
+    if as_json:
+        print_json(page)
+        return
+    table = Table("version", "state", "recipe", "composer", "from", "created")
+    for one in page.items:
+        table.add_row(
+            one.name, "active" if one.active else one.state, one.recipe, one.composer,
+            one.parent or one.backbone, f"{one.created_at:%Y-%m-%d %H:%M:%S}",
+        )  # fmt: skip
+    out.print(table)
 
 
 @app.command()

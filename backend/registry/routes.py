@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
 
 from backend.accounts.actor import require
 from backend.dependencies import get_runtime
+from backend.paging import Page
 from backend.problems import PROBLEM_RESPONSES
 from backend.registry import service
-from backend.registry.schemas import ModelInfo
+from backend.registry.schemas import ModelInfo, VersionOut, VersionState
+from backend.registry.versions import find_version, list_versions
 from backend.runtime import Runtime
 
 router = APIRouter(
@@ -46,3 +50,26 @@ def get_model(runtime: Runtime = Depends(get_runtime)) -> ModelInfo:
     backbone = runtime.backbone()
     with runtime.database.read() as session:
         return service.model_info(session, backbone)
+
+
+@router.get("/models", summary="The model versions", dependencies=[Depends(require("admin"))])
+def get_versions(
+    state: VersionState | None = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    runtime: Runtime = Depends(get_runtime),
+) -> Page[VersionOut]:
+    """One page of the versions, newest first."""
+    with runtime.database.read() as session:
+        return list_versions(session, state=state, cursor=cursor, limit=limit)
+
+
+@router.get(
+    "/models/{version_id}",
+    summary="One model version",
+    dependencies=[Depends(require("admin"))],
+)
+def get_version(version_id: str, runtime: Runtime = Depends(get_runtime)) -> VersionOut:
+    """What it is made of, where it comes from, and whether it answers."""
+    with runtime.database.read() as session:
+        return find_version(session, version_id)
