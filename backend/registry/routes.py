@@ -39,6 +39,27 @@ _EXAMPLE = {
     "demo": True,
 }
 
+_VERSION = {
+    "id": "0b9f2f0e-6d0c-4f59-9a3f-2f6b8a1b7c11",
+    "name": "combiner of November",
+    "state": "ready",
+    "active": True,
+    "recipe": "combiner",
+    "backbone": "akin-demo",
+    "composer": "combiner",
+    "parent": "akin-demo · sum",
+    "gallery": "g-9f86d081884c",
+    "fingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "text_fingerprint": "7107fa55ec9244cbd0c5df0a9a6a59ac8f2f3a0a4d7b3d0f6b9be1b0a4fe7d13",
+    "dim": 256,
+    "figures": {"R@10": 98.5},
+    "error": None,
+    "actor": "local",
+    "created_at": "2026-11-26T12:00:00Z",
+    "promoted_at": "2026-11-26T12:30:00Z",
+}
+_VERSIONS = {"items": [_VERSION], "next_cursor": None, "total": 1}
+
 
 @router.get(
     "/model",
@@ -52,7 +73,12 @@ def get_model(runtime: Runtime = Depends(get_runtime)) -> ModelInfo:
         return service.model_info(session, backbone)
 
 
-@router.get("/models", summary="The model versions", dependencies=[Depends(require("admin"))])
+@router.get(
+    "/models",
+    summary="The model versions",
+    dependencies=[Depends(require("admin"))],
+    responses={200: {"content": {"application/json": {"example": _VERSIONS}}}},
+)
 def get_versions(
     state: VersionState | None = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
@@ -68,6 +94,7 @@ def get_versions(
     "/models/{version_id}",
     summary="One model version",
     dependencies=[Depends(require("admin"))],
+    responses={200: {"content": {"application/json": {"example": _VERSION}}}},
 )
 def get_version(version_id: str, runtime: Runtime = Depends(get_runtime)) -> VersionOut:
     """What it is made of, where it comes from, and whether it answers."""

@@ -49,7 +49,7 @@ class VersionOut(BaseModel):
     text_fingerprint: str | None = Field(description="Of everything else.")
     dim: int
     figures: dict[str, Any] = Field(description="Measured on held-out triplets of the catalogue.")
-    error: str | None
+    error: str | None = Field(None, description="Why it failed.")
     actor: str
     created_at: datetime
     promoted_at: datetime | None = Field(description="When it last became the active one.")

@@ -80,10 +80,11 @@ def _attributes() -> list[dict[str, Any]]:
 
 def _gallery() -> Rows:
     version = {"id": GALLERY, "name": GALLERY, "backbone": {}, "composer": "sum", "dim": 4}
+    made = {"recipe": "none", "figures": {}, "actor": "a", "state": "ready"}
     shared = {"fingerprint": GALLERY, "created_at": NOON}
     deployed = {"version_id": GALLERY, "gallery_id": GALLERY, "actor": "a", "reason": "r"}
     return {
-        ModelVersion: [{**version, **shared, "state": "ready"}],
+        ModelVersion: [{**version, **shared, **made}],
         GalleryRow: [{"id": GALLERY, "dim": 4, **shared}],
         Deployment: [{**deployed, "created_at": NOON}],
     }

@@ -12,8 +12,9 @@ from fastapi.testclient import TestClient
 from backend import problems
 from backend.client import AkinClient, ApiError
 from backend.database import Database
+from backend.paging import Page
 from backend.registry.routes import router
-from backend.registry.schemas import ModelInfo
+from backend.registry.schemas import ModelInfo, VersionOut
 from backend.registry.service import ensure_active
 
 
@@ -51,8 +52,14 @@ def test_before_the_first_start_that_is_told(client):
     assert refused.value.status == 503
 
 
-def test_the_documented_answer_is_one(http):
-    documented = http.get("/openapi.json").json()["paths"]["/v1/model"]["get"]
-    ModelInfo.model_validate(
-        documented["responses"]["200"]["content"]["application/json"]["example"]
-    )
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [
+        ("/v1/model", ModelInfo),
+        ("/v1/models", Page[VersionOut]),
+        ("/v1/models/{version_id}", VersionOut),
+    ],
+)
+def test_the_documented_answers_are_such(http, path, schema):
+    documented = http.get("/openapi.json").json()["paths"][path]["get"]
+    schema.model_validate(documented["responses"]["200"]["content"]["application/json"]["example"])
