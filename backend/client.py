@@ -229,17 +229,13 @@ class AkinClient:
         self, *, state: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[JobOut]:
         """One page of jobs, newest first."""
-        query = {"state": state, "cursor": cursor, "limit": limit}
-        given = {key: value for key, value in query.items() if value is not None}
-        return Page[JobOut].model_validate(self._send("GET", "/v1/jobs", params=given))
+        return self._page(JobOut, "/v1/jobs", state=state, cursor=cursor, limit=limit)
 
     def models(
         self, *, state: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[VersionOut]:
         """One page of model versions, newest first."""
-        query = {"state": state, "cursor": cursor, "limit": limit}
-        given = {key: value for key, value in query.items() if value is not None}
-        return Page[VersionOut].model_validate(self._send("GET", "/v1/models", params=given))
+        return self._page(VersionOut, "/v1/models", state=state, cursor=cursor, limit=limit)
 
     def job(self, job_id: str) -> JobOut:
         """One job as it stands."""
@@ -249,10 +245,8 @@ class AkinClient:
         self, job_id: str, *, state: str | None = None, cursor: str | None = None, limit: int = 200
     ) -> Page[JobItemOut]:
         """One page of a job's report."""
-        query = {"state": state, "cursor": cursor, "limit": limit}
-        given = {key: value for key, value in query.items() if value is not None}
-        answer = self._send("GET", f"/v1/jobs/{job_id}/items", params=given)
-        return Page[JobItemOut].model_validate(answer)
+        path = f"/v1/jobs/{job_id}/items"
+        return self._page(JobItemOut, path, state=state, cursor=cursor, limit=limit)
 
     def job_report(self, job_id: str, state: str | None = None) -> Iterator[bytes]:
         """A job's report as CSV, streamed; with `state` failed, what was refused."""
@@ -299,6 +293,11 @@ class AkinClient:
             return False
 
     # Transport
+
+    def _page(self, kind: type[Model], path: str, **query: str | int | None) -> Page[Model]:
+        given = {key: value for key, value in query.items() if value is not None}
+        answer = self._send("GET", path, params=given)
+        return Page[kind].model_validate(answer)  # type: ignore[valid-type]
 
     def _get(self, model: type[Model], path: str, **query: str) -> Model:
         return model.model_validate(self._send("GET", path, params=query))

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backend.commands.centring import CentringWanted
-from backend.commands.terminal import err, progress
+from backend.commands.terminal import err, progress, stages
 from backend.composition.card import ModelCard, check_name
 from backend.encoding.spec import DEMO
 from backend.errors import InvalidInput
@@ -78,14 +78,7 @@ def _means(model: ComposedModel, wanted: CentringWanted) -> tuple[Features, Feat
 
     cache = FeatureCache(wanted.cache or default_root())
     with progress() as bars:
-        tasks: dict[str, Any] = {}
-
-        def said(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        return _measured(model, wanted.data, cache, said)
+        return _measured(model, wanted.data, cache, stages(bars))
 
 
 def _measured(

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from backend.commands.terminal import AsJson, err, out, print_json, progress
+from backend.commands.terminal import AsJson, err, out, print_json, progress, stages
 from backend.encoding.spec import DEMO
 from backend.figures import Evaluation, Figure, Row
 
@@ -102,7 +101,7 @@ def evaluate_command(run: Evaluate) -> Callable[..., None]:
             benchmark, data, model, protocol, split, composer, prompt, device, cache, report
         )
         with progress() as bars:
-            found = run(wanted, _step(bars))
+            found = run(wanted, stages(bars))
         _show(found, as_json=as_json)
         if report is not None:
             err.print(f"The report is in {report}", markup=False, highlight=False)
@@ -152,7 +151,7 @@ def submit_command(run: Submit) -> Callable[..., None]:
             benchmark, data, model, folder, split, composer, prompt, device, cache
         )
         with progress() as bars:
-            files = run(wanted, _step(bars))
+            files = run(wanted, stages(bars))
         if as_json:
             print_json({"files": [str(path) for path in files]})
         else:
@@ -160,17 +159,6 @@ def submit_command(run: Submit) -> Callable[..., None]:
                 out.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
     return submit
-
-
-def _step(bars: Progress) -> Step:
-    tasks: dict[str, TaskID] = {}
-
-    def step(what: str, done: int, total: int) -> None:
-        if what not in tasks:
-            tasks[what] = bars.add_task(what, total=total)
-        bars.update(tasks[what], completed=done, total=total)
-
-    return step
 
 
 def _show(found: Evaluation, *, as_json: bool) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import TaskID
 
-from backend.commands.terminal import AsJson, err, out, print_json, progress
+from backend.commands.terminal import AsJson, err, out, print_json, progress, stages
 
 Step = Callable[[str, int, int], None]
 """Told what is being done, how much of it, and of how much."""
@@ -68,14 +67,7 @@ def spn_positives_command(make: Make, describe: Callable[[], str]) -> Callable[.
 
 def _made(make: Make, wanted: PositivesWanted) -> dict[str, Any]:
     with progress() as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def step(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what.capitalize(), total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        return make(wanted, step)
+        return make(wanted, stages(bars))
 
 
 def accept_command(accept: Accept) -> Callable[..., None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -11,7 +12,15 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+)
 from rich.text import Text
 
 from backend.client import AkinClient
@@ -64,6 +73,18 @@ def progress() -> Progress:
         _Left(),
         console=err,
     )
+
+
+def stages(bars: Progress) -> Callable[[str, int, int], None]:
+    """What long work tells its stages to: a bar each, from when it is first told of."""
+    tasks: dict[str, TaskID] = {}
+
+    def step(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what[:1].upper() + what[1:], total=total)
+        bars.update(tasks[what], completed=done, total=total)
+
+    return step
 
 
 class _Count(ProgressColumn):

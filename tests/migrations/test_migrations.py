@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,17 +17,6 @@ from backend.database import Base, Database
 from backend.errors import SetupError
 from backend.migrating import COMMAND, check, configuration, main, migration, upgrade
 from tests.migrations.filling import fill
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def unmigrated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A database without any table."""
-    if request.param == "sqlite":
-        database = Database(f"sqlite:///{tmp_path / 'akin.sqlite3'}")
-    else:
-        database = Database(request.getfixturevalue("scratch_postgres_url"))
-    yield database
-    database.close()
 
 
 def counts(database: Database) -> dict[str, int]:

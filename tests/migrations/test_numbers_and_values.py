@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,20 +27,15 @@ PRODUCTS: list[tuple[str, str, dict[str, Any]]] = [
 KINDS = {"colour": "keyword", "size": "integer", "weight": "float", "washable": "bool"}
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def first_version(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture
+def first_version(unmigrated: Database) -> Database:
     """A database at revision 0001, with the products, an image each, and what a gallery holds."""
-    if request.param == "sqlite":
-        database = Database(f"sqlite:///{tmp_path / 'akin.sqlite3'}")
-    else:
-        database = Database(request.getfixturevalue("scratch_postgres_url"))
-    with migration(database) as connection:
+    with migration(unmigrated) as connection:
         command.upgrade(configuration(connection), "0001")
-    with database.write() as session:
+    with unmigrated.write() as session:
         for statement, rows in _rows():
             session.execute(text(statement), rows)
-    yield database
-    database.close()
+    return unmigrated
 
 
 def _rows() -> Iterator[tuple[str, list[dict[str, Any]]]]:

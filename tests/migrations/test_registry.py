@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,16 +24,6 @@ STEPS = {
     ("ready", "archived"),
     ("archived", "ready"),
 }
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
-def unmigrated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        database = Database(f"sqlite:///{tmp_path / 'akin.sqlite3'}")
-    else:
-        database = Database(request.getfixturevalue("scratch_postgres_url"))
-    yield database
-    database.close()
 
 
 def version(number: str, state: str, **facts: Any) -> ModelVersion:

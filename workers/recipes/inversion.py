@@ -30,7 +30,8 @@ from workers.trainer.triplet_data import choosing_splits
 
 InversionKind = Literal["phi", "im2text"]
 CHOSEN_BY: Mapping[InversionKind, tuple[str, ...]] = {"phi": ("R@1",), "im2text": CIRR}
-"""Figures of CIRR that choose weights; Gu et al. 2024 go by R@1, Saito et al. 2023 choose none."""
+"""Figures of CIRR that choose weights: the published code of Gu et al. 2024 goes by R@1, that of
+Saito et al. 2023 by none."""
 Measure = Callable[[ComposedModel], Mapping[str, float]]
 
 

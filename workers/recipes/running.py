@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from backend.commands.terminal import err, progress
+from backend.commands.terminal import err, progress, stages
 from backend.commands.training import TrainingWanted
 from backend.composition.card import check_name
 
@@ -48,14 +48,7 @@ def train_here(wanted: TrainingWanted) -> dict[str, Any]:
     if wanted.name is not None:
         check_name(wanted.name)
     with _interruptible() as cancelled, progress() as bars:
-        tasks: dict[str, Any] = {}
-
-        def said(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        outcome, folder = _run(recipe, wanted, cancelled, said)
+        outcome, folder = _run(recipe, wanted, cancelled, stages(bars))
     figures = {name: round(value, 3) for name, value in outcome.figures.items()}
     return {
         "recipe": recipe.name,

@@ -41,7 +41,7 @@ from workers.trainer.trained_towers import changed_towers, of_text, sum_of_featu
 from workers.trainer.triplet_data import TripletData
 
 CHOSEN_BY = ("R@5", "Rs@1")
-"""Figures of CIRR whose mean chooses the weights (Feng et al. 2024, section 4.1)."""
+"""Figures of CIRR whose mean chooses the weights in the published code of Feng et al. 2024."""
 
 
 class SpnBankParameters(TripletParameters):
