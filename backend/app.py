@@ -21,7 +21,9 @@ from backend.registry.service import ensure_active
 from backend.runtime import Runtime
 from backend.search import routes as search_routes
 from backend.search.service import SearchService
+from backend.training import routes as training_routes
 from workers.app import start_in_process
+from workers.recipes.offering import offered_recipes
 
 log = structlog.get_logger()
 
@@ -39,7 +41,15 @@ def create_app(runtime: Runtime) -> FastAPI:
     """The application over an open runtime. It answers searches while `running` holds it."""
     app = FastAPI(title="Akin", version="1", description=DESCRIPTION)
     app.state.runtime = runtime
-    for module in (catalogue_routes, import_routes, search_routes, job_routes, registry_routes):
+    app.state.recipes = offered_recipes
+    for module in (
+        catalogue_routes,
+        import_routes,
+        search_routes,
+        job_routes,
+        registry_routes,
+        training_routes,
+    ):
         app.include_router(module.router)
     app.include_router(health.router)
     problems.install(app)

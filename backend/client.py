@@ -33,6 +33,7 @@ from backend.jobs.schemas import JobItemOut, JobOut, ReconcileRequest
 from backend.paging import Page
 from backend.registry.schemas import ModelInfo, VersionOut
 from backend.search.schemas import SearchRequest, SearchResponse
+from backend.training.schemas import CurvesOut, LogOut, RecipeOut, TrainRequest
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -264,6 +265,26 @@ class AkinClient:
     def retry_job(self, job_id: str) -> JobOut:
         """Queue a failed or cancelled job again; what was done stays done."""
         return JobOut.model_validate(self._send("POST", f"/v1/jobs/{job_id}/retry"))
+
+    # Training
+
+    def recipes(self) -> list[RecipeOut]:
+        """The training methods, with the schema of their options."""
+        return [RecipeOut.model_validate(one) for one in self._send("GET", "/v1/recipes")]
+
+    def train(self, request: TrainRequest) -> JobOut:
+        """Start a training job."""
+        return self._post(JobOut, "/v1/train", request)
+
+    def curves(self, job_id: str, *, after: int = 0, limit: int = 500) -> CurvesOut:
+        """Loss and figures of a training job behind a step."""
+        query = {"after": str(after), "limit": str(limit)}
+        return self._get(CurvesOut, f"/v1/jobs/{job_id}/curves", **query)
+
+    def training_log(self, job_id: str, *, after: int = 0, limit: int = 200) -> LogOut:
+        """The newest lines of a training job's log behind a line."""
+        query = {"after": str(after), "limit": str(limit)}
+        return self._get(LogOut, f"/v1/jobs/{job_id}/log", **query)
 
     # Search
 

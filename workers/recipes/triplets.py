@@ -14,7 +14,6 @@ from workers.trainer.choosing import SELECTED
 from workers.trainer.objective import Figures, Outcome
 from workers.trainer.triplet_data import TripletData, choosing_splits, training_triplets
 
-
 START = "start.json"
 
 

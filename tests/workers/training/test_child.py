@@ -105,10 +105,12 @@ def test_one_that_does_not_stop_is_killed(data, parent, tmp_path, monkeypatch):
 
 def test_one_killed_from_outside_is_told(data, parent, tmp_path):
     work = write_work(tmp_path, train_work(tmp_path, data, parent, parameters=LONG))
+    said = reports_of(work, lambda: False)
+    while not isinstance(next(said), Step):
+        pass
+    os.kill(child_of(os.getpid()), signal.SIGKILL)
     with pytest.raises(ChildKilled, match="was ended by signal 9, perhaps for want of memory"):
-        for one in reports_of(work, lambda: False):
-            if isinstance(one, Step):
-                os.kill(child_of(os.getpid()), signal.SIGKILL)
+        list(said)
 
 
 def test_it_gives_way_and_dies_with_its_parent(data, parent, tmp_path):
