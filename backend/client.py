@@ -238,6 +238,10 @@ class AkinClient:
         """One page of model versions, newest first."""
         return self._page(VersionOut, "/v1/models", state=state, cursor=cursor, limit=limit)
 
+    def version(self, version_id: str) -> VersionOut:
+        """One model version."""
+        return self._get(VersionOut, f"/v1/models/{version_id}")
+
     def job(self, job_id: str) -> JobOut:
         """One job as it stands."""
         return self._get(JobOut, f"/v1/jobs/{job_id}")

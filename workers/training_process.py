@@ -7,7 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -32,7 +32,7 @@ class ChildKilled(Unavailable):
     """The child was killed from outside: by a person, or by a system short of memory."""
 
 
-def reports_of(work: Path, stopping: Callable[[], bool]) -> Iterator[Report | None]:
+def reports_of(work: Path, stopping: Callable[[], bool]) -> Generator[Report | None, None, None]:
     """Do the work in a child process; its reports as they come, and None in every silence.
 
     stopping: looked at several times a second; once it is true the child is asked to stop, and
