@@ -16,11 +16,12 @@ from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
 from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestMetrics
 from backend.migrating import check, upgrade
+from backend.registry import deployment_routes, version_routes
 from backend.registry import routes as registry_routes
 from backend.registry.service import ensure_active
 from backend.runtime import Runtime
 from backend.search import routes as search_routes
-from backend.search.service import SearchService
+from backend.search.serving import Serving
 from workers.app import start_in_process
 
 log = structlog.get_logger()
@@ -39,7 +40,15 @@ def create_app(runtime: Runtime) -> FastAPI:
     """The application over an open runtime. It answers searches while `running` holds it."""
     app = FastAPI(title="Akin", version="1", description=DESCRIPTION)
     app.state.runtime = runtime
-    for module in (catalogue_routes, import_routes, search_routes, job_routes, registry_routes):
+    for module in (
+        catalogue_routes,
+        import_routes,
+        search_routes,
+        job_routes,
+        deployment_routes,
+        version_routes,
+        registry_routes,
+    ):
         app.include_router(module.router)
     app.include_router(health.router)
     problems.install(app)
@@ -57,8 +66,8 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
     back at the end. What takes minutes is told to `tell` in a sentence.
 
     Raises:
-        SetupError: for tables of another version, a backbone that cannot be loaded, or another
-            one than the catalogue was embedded with.
+        SetupError: for tables of another version, or a backbone that cannot be loaded or has other
+            weights than those the catalogue was embedded with.
     """
     database = runtime.database
     if runtime.settings.embedded:
@@ -75,18 +84,18 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
             reclaim_all(session)
         active = ensure_active(session, runtime, backbone)
     _optimise(runtime, active.gallery_id, tell)
-    search = SearchService(runtime, backbone, active)
-    search.warm_up()
+    serving = Serving(runtime, active)
     worker = start_in_process(runtime) if runtime.settings.embedded else None
-    app.state.search = search
+    serving.start()
+    app.state.serving = serving
     log.info("ready", version=active.version, gallery=active.gallery_id)
     try:
         yield
     finally:
-        app.state.search = None
+        app.state.serving = None
         if worker is not None and not worker.stop():
             log.warning("a task did not stop in time; its job is taken up at the next start")
-        search.close()
+        serving.close()
 
 
 def _optimise(runtime: Runtime, gallery_id: str, tell: Tell) -> None:

@@ -30,6 +30,11 @@ class Coverage(NamedTuple):
     """Tried, and not to be encoded."""
 
     @property
+    def tried(self) -> int:
+        """Held, in whatever state, or refused."""
+        return self.images - self.missing
+
+    @property
     def is_complete(self) -> bool:
         """Whether nothing more can be done: what is refused stays so until it is imported anew."""
         return self.missing == 0 and self.stale == 0
