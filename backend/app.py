@@ -16,11 +16,12 @@ from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
 from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestMetrics
 from backend.migrating import check, upgrade
+from backend.registry import deployment_routes, version_routes
 from backend.registry import routes as registry_routes
 from backend.registry.service import ensure_active
 from backend.runtime import Runtime
 from backend.search import routes as search_routes
-from backend.search.service import SearchService
+from backend.search.serving import Serving
 from backend.training import routes as training_routes
 from workers.app import start_in_process
 from workers.recipes.offering import offered_recipes
@@ -47,6 +48,8 @@ def create_app(runtime: Runtime) -> FastAPI:
         import_routes,
         search_routes,
         job_routes,
+        deployment_routes,
+        version_routes,
         registry_routes,
         training_routes,
     ):
@@ -67,8 +70,8 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
     back at the end. What takes minutes is told to `tell` in a sentence.
 
     Raises:
-        SetupError: for tables of another version, a backbone that cannot be loaded, or another
-            one than the catalogue was embedded with.
+        SetupError: for tables of another version, or a backbone that cannot be loaded or has other
+            weights than those the catalogue was embedded with.
     """
     database = runtime.database
     if runtime.settings.embedded:
@@ -85,18 +88,18 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
             reclaim_all(session)
         active = ensure_active(session, runtime, backbone)
     _optimise(runtime, active.gallery_id, tell)
-    search = SearchService(runtime, backbone, active)
-    search.warm_up()
+    serving = Serving(runtime, active)
     worker = start_in_process(runtime) if runtime.settings.embedded else None
-    app.state.search = search
+    serving.start()
+    app.state.serving = serving
     log.info("ready", version=active.version, gallery=active.gallery_id)
     try:
         yield
     finally:
-        app.state.search = None
+        app.state.serving = None
         if worker is not None and not worker.stop():
             log.warning("a task did not stop in time; its job is taken up at the next start")
-        search.close()
+        serving.close()
 
 
 def _optimise(runtime: Runtime, gallery_id: str, tell: Tell) -> None:

@@ -24,7 +24,7 @@ from backend.blob_files import StoredFile, stored_files
 from backend.disk_space import check_room
 from backend.errors import InvalidInput, NotFound, SetupError, TooLarge
 
-Area = Literal["originals", "thumbnails", "previews", "damaged", "staged", "aside"]
+Area = Literal["originals", "thumbnails", "previews", "damaged", "staged", "artefacts", "aside"]
 """The folders of a blob store. Files are named after their SHA-256, those in `aside` at random."""
 RenditionKind = Literal["thumbnail", "preview"]
 RENDITION_KINDS: tuple[RenditionKind, ...] = ("thumbnail", "preview")
@@ -176,6 +176,22 @@ class BlobStore:
     def unstage(self, sha256: str) -> None:
         """Remove a staged file; one that is not there is ignored."""
         self._remove(self._stage(sha256))
+
+    def put_artefact(self, sha256: str, chunks: Iterable[bytes]) -> None:
+        """Keep a packed model; raises `InvalidInput` if the bytes are not those of `sha256`."""
+        path = self._path("artefacts", _checked(sha256))
+        if not self._files.exists(path):
+            self._write(path, chunks, expected=sha256)
+
+    def open_artefact(self, sha256: str) -> BinaryIO:
+        """A packed model, opened for reading and seeking; raises `NotFound`."""
+        try:
+            found = self._files.open(self._path("artefacts", _checked(sha256)), "rb")
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"The stored model {sha256} is gone: import it again from a file of it."
+            ) from error
+        return cast(BinaryIO, found)
 
     def _blob(self, sha256: str) -> str:
         return self._path("originals", _checked(sha256))

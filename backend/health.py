@@ -7,10 +7,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from backend.dependencies import get_runtime
-from backend.errors import Unavailable
 from backend.jobs.service import counts_by_state
 from backend.problems import PROBLEM_RESPONSES
 from backend.runtime import Runtime
+from backend.search.serving import served
 from backend.telemetry import JOBS
 
 router = APIRouter(tags=["health"])
@@ -31,8 +31,7 @@ def healthz() -> Health:
 @router.get("/readyz", summary="Searches will be answered", responses={503: PROBLEM_RESPONSES[503]})
 def readyz(request: Request, runtime: Runtime = Depends(get_runtime)) -> Health:
     """Yes, once the backbone has encoded a first time and the database answers."""
-    if getattr(request.app.state, "search", None) is None:
-        raise Unavailable("The model is still being loaded: try again in a few seconds.")
+    served(getattr(request.app.state, "serving", None))
     runtime.database.ping()
     return Health()
 

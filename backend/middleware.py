@@ -13,7 +13,7 @@ from backend.problems import problem
 from backend.settings import LOOPBACK
 from backend.telemetry import REQUEST_SECONDS, REQUESTS
 
-STREAMED = "/v1/imports/"
+STREAMED = ("/v1/imports/", "/v1/models/import")
 """What is PUT below here is streamed to disk, under the route's own limit."""
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -42,4 +42,13 @@ def decode_cursor(cursor: str, length: int) -> list[str]:
     return [str(value) for value in values]
 
 
+def decode_number(cursor: str) -> int:
+    """The one number inside a cursor; raises InvalidInput as `decode_cursor` does."""
+    number = decode_cursor(cursor, 1)[0]
+    if not number.isdecimal() or len(number) > _LONGEST_NUMBER:
+        raise InvalidInput(_NOT_OURS)
+    return int(number)
+
+
+_LONGEST_NUMBER = 9  # what PostgreSQL takes for an integer
 _NOT_OURS = "The cursor is not one this list gave out: leave it away to start from the first page."

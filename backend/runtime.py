@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from backend.encoding.decoding import DecodeLimits
 from backend.gallery.opening import open_store
 from backend.gallery.port import GalleryStore
 from backend.jobs.broker import Queue
+from backend.registry.artefacts import Artefacts
+from backend.registry.loading import Models
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,14 +31,19 @@ class Runtime:
     blobs: BlobStore
     galleries: GalleryStore
     queue: Queue
-    _backbone: Backbone | None = None
-    _loading: threading.Lock = field(default_factory=threading.Lock)
+    artefacts: Artefacts = field(init=False)
+    """The trained models, packed in the blob store and unpacked beside this process."""
+    models: Models = field(init=False)
+    """Versions in memory; queries and the worker share them, each with its own threads."""
     decoder: DecodePool = field(init=False)
     """For imports and embedding; its children give way to whatever somebody waits for."""
     query_decoder: DecodePool = field(init=False)
     """For what somebody waits for: pictures in queries, single images, missing renditions."""
 
     def __post_init__(self) -> None:
+        settings = self.settings
+        self.artefacts = Artefacts(self.blobs, settings.home / "models")
+        self.models = Models(self.artefacts, settings.device, settings.query_threads)
         processes, seconds = self.settings.decode_processes, self.settings.decode_seconds
         self.decoder = DecodePool(processes, self.limits, seconds=seconds, niceness=5)
         # A request holds a thread of the API: shorter, and turned away where all are busy.
@@ -52,18 +58,8 @@ class Runtime:
         return DecodeLimits(max_bytes=self.settings.max_image_bytes)
 
     def backbone(self) -> Backbone:
-        """The backbone of the settings, loaded when first asked for; queries and the worker share
-        it, each with its own number of threads."""
-        from backend.encoding.backbone import BackboneSpec, load_backbone  # torch: only when used
-
-        with self._loading:
-            if self._backbone is None:
-                settings = self.settings
-                spec = BackboneSpec(settings.backbone, settings.pretrained, settings.preprocessing)
-                self._backbone = load_backbone(
-                    spec, device=settings.device, threads=settings.query_threads
-                )
-            return self._backbone
+        """The backbone of the settings, loaded when first asked for."""
+        return self.models.plain(self.settings.backbone_spec)
 
     def close(self) -> None:
         """Close everything, galleries first: they hold what is not yet flushed."""

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.encoding.preprocessing import PreprocessingKind
+from backend.encoding.spec import BackboneSpec
 from backend.errors import SetupError
 
 DEMO_HOME = Path(".akin-demo")
@@ -71,6 +72,8 @@ class Settings(BaseSettings):
     max_image_bytes: int = 50 * 1024 * 1024
     max_upload_bytes: int = 2 * 1024 * 1024 * 1024
     max_body_bytes: int = 64 * 1024 * 1024
+    keep_gallery_days: float = Field(7.0, ge=0)
+    """How long a gallery stays after another took over, so that going back needs no embedding."""
     reconcile_hour: Annotated[int, Field(ge=0, le=23)] | Literal["off"] = 3
     """When a day's reconciliation is due: an hour on this machine's clock, or off."""
     upload_silence_seconds: float = Field(60, gt=0)
@@ -82,6 +85,11 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(name for part in value.split(",") if (name := part.strip()))
+
+    @property
+    def backbone_spec(self) -> BackboneSpec:
+        """The backbone that a new installation starts with."""
+        return BackboneSpec(self.backbone, self.pretrained, self.preprocessing)
 
     @property
     def sql_url(self) -> str:

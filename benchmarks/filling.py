@@ -13,7 +13,7 @@ from sqlalchemy import delete
 from backend.catalogue.attributes import filterable_attributes
 from backend.encoding.decoding import decode_image
 from backend.gallery.port import Point
-from backend.registry.service import active
+from backend.registry.deployments import active
 from backend.registry.tables import Embedding
 from backend.runtime import Runtime, open_runtime
 from backend.settings import Settings

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property, partial
 from itertools import islice
 from typing import Any
@@ -22,11 +22,12 @@ from backend import clock
 from backend.catalogue.attributes import filterable_attributes
 from backend.database import after_commit
 from backend.encoding.backbone import Backbone
-from backend.errors import NotFound, SetupError
-from backend.gallery.port import Point
+from backend.errors import Conflict
+from backend.gallery.port import Gallery, Point
 from backend.jobs.service import ensure_embed
 from backend.jobs.tables import Job, JobItem
-from backend.registry.tables import GalleryRow
+from backend.registry.coverage import coverage
+from backend.registry.service import gallery_row, version_of_gallery
 from backend.stopwatch import Stopwatch
 from backend.telemetry import EMBEDDED_IMAGES
 from workers.app import task
@@ -43,6 +44,7 @@ from workers.embedding_rows import (
     stale_images,
 )
 from workers.prefetching import Behind, ahead, decode_threads
+from workers.promoting import settle
 from workers.run import Run
 from workers.vectors import Encoded, decode, encode
 
@@ -54,6 +56,15 @@ log = structlog.get_logger()
 STAGES = ("read", "decode", "encode", "upsert", "sql")
 
 
+@task("reembed")
+def reembed(run: Run) -> dict[str, Any]:
+    """As `embed`, for a gallery that no search is answered from yet; then a promotion that waits
+    for it is switched."""
+    result = _Embedding(run).work()
+    settle(run.runtime)
+    return result
+
+
 @task("embed")
 def embed(run: Run) -> dict[str, Any]:
     """Bring the gallery that is the job's subject into line with the catalogue.
@@ -63,7 +74,7 @@ def embed(run: Run) -> dict[str, Any]:
 
     Raises:
         NotFound: if there is no such gallery.
-        SetupError: if it was made by another image tower than the one in use.
+        SetupError: if no version has its image tower, or the weights are others by now.
     """
     return _Embedding(run).work()
 
@@ -72,7 +83,7 @@ class _Embedding:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._gallery_id = run.subject or ""
-        self._gallery = run.runtime.galleries.open(self._gallery_id)
+        self._gallery = self._opened()
         self._watch = Stopwatch()
         self._encoding_seconds = 0.0  # from the first picture of a round to its last point
         with run.read() as session:
@@ -83,17 +94,9 @@ class _Embedding:
     @cached_property
     def _backbone(self) -> Backbone:
         """Loaded only where there is something to encode."""
-        backbone = self._run.runtime.backbone()
         with self._run.read() as session:
-            row = session.get(GalleryRow, self._gallery_id)
-        if row is None:
-            raise NotFound(f"There is no gallery {self._gallery_id}: it may have been dropped.")
-        if row.fingerprint != backbone.fingerprint:
-            raise SetupError(
-                f"Gallery {self._gallery_id} was made by another image tower than that of "
-                f"{backbone.spec.name}: set AKIN_BACKBONE back to the one it was made by."
-            )
-        return backbone
+            version = version_of_gallery(session, self._gallery_id)
+        return self._run.runtime.models.load(version).backbone
 
     def work(self) -> dict[str, Any]:
         while True:
@@ -104,6 +107,18 @@ class _Embedding:
             result = self._result()
             if self._run.finish(result, self._more_to_come):
                 return result
+
+    def _opened(self) -> Gallery:
+        """The gallery; made here if it is new: SQL and the store share no transaction."""
+        store = self._run.runtime.galleries
+        with self._run.read() as session:
+            row = gallery_row(session, self._gallery_id)
+            is_new = not coverage(session, row.id).tried
+            dim = row.dim
+        if is_new and self._gallery_id not in store.names():
+            with suppress(Conflict):  # another worker was quicker
+                return store.create(self._gallery_id, dim)
+        return store.open(self._gallery_id)
 
     def _more_to_come(self, session: Session) -> bool:
         return imported(session) is not None or anything_left(session, self._gallery_id)
@@ -205,7 +220,8 @@ class _Embedding:
     def _see_to_the_rest(self, session: Session) -> None:
         """A job that is being cancelled does not itself look again at what it leaves behind."""
         session.flush()
-        ensure_embed(session, self._run.runtime.queue, self._gallery_id)
+        searched = self._run.kind == "embed"
+        ensure_embed(session, self._run.runtime.queue, self._gallery_id, searched=searched)
 
     def _report(self, session: Session, failures: Iterable[Encoded]) -> None:
         for one in failures:

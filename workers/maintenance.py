@@ -13,6 +13,7 @@ from backend.jobs.reconciling import ensure_reconcile, is_due
 from backend.jobs.schemas import ReconcileRequest
 from backend.jobs.sweeping import SWEEP_SECONDS, sweep
 from backend.runtime import Runtime
+from workers.promoting import let_go, settle
 
 SWEEP = "akin.sweep"
 
@@ -42,6 +43,8 @@ def ask_for_rounds(app: Celery) -> None:
 def look_after(runtime: Runtime) -> None:
     """One round: mend what messages and workers were lost, and ask for what the night is to do."""
     sweep(runtime.database, runtime.queue)
+    settle(runtime)
+    let_go(runtime)
     hour = runtime.settings.reconcile_hour
     if hour == "off":
         return

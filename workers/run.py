@@ -32,6 +32,7 @@ class Run:
     ) -> None:
         self.runtime = runtime
         self.job_id = job.id
+        self.kind = job.kind
         self.subject = job.subject
         self.parameters: Mapping[str, Any] = dict(job.parameters)
         self.ended = False

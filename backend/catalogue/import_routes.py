@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated
 
-from anyio import CapacityLimiter, fail_after, from_thread, to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
 from pydantic import ValidationError
 
@@ -22,7 +22,8 @@ from backend.catalogue.preview_schemas import (
 from backend.catalogue.previewing import Known, known_to, preview_manifest, preview_pictures
 from backend.catalogue.schemas import FileClaims, FilesWanted, ImportCreate, ProductOut
 from backend.dependencies import get_runtime
-from backend.errors import AkinError, InvalidInput, TooSlow
+from backend.errors import AkinError, InvalidInput
+from backend.incoming import incoming
 from backend.jobs import service as jobs
 from backend.jobs.schemas import JobOut
 from backend.paging import Page
@@ -115,24 +116,9 @@ async def send_file(
     job_id: str, sha256: str, request: Request, runtime: Runtime = Depends(get_runtime)
 ) -> None:
     """The raw bytes, streamed to disk and compared with their hash. May be repeated."""
-    stream, silence = request.stream(), runtime.settings.upload_silence_seconds
-
-    async def next_chunk() -> bytes:
-        try:
-            with fail_after(silence):
-                return await anext(stream, b"")
-        except TimeoutError as error:
-            raise TooSlow(
-                f"Nothing came of the file for {silence:g} seconds, so it was given up: send it "
-                "again."
-            ) from error
-
-    def chunks() -> Iterator[bytes]:
-        while chunk := from_thread.run(next_chunk):
-            yield chunk
-
+    chunks = incoming(request, runtime.settings.upload_silence_seconds)
     # Threads of their own, so that slow uploads do not hold those that answer everything else.
-    await to_thread.run_sync(_receive, runtime, job_id, sha256, chunks(), limiter=_uploads)
+    await to_thread.run_sync(_receive, runtime, job_id, sha256, chunks, limiter=_uploads)
 
 
 @router.post("/{job_id}/start", status_code=202, dependencies=[Manager], summary="Start an import")

@@ -43,7 +43,7 @@ from backend.database import Moment
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.jobs.broker import Queue
 from backend.jobs.service import ensure_embed
-from backend.registry.tables import GalleryRow
+from backend.registry.tables import Deployment, GalleryRow
 
 
 def get(session: Session, product_id: str, *, for_change: bool = False) -> Product:
@@ -182,8 +182,10 @@ def delete_image(session: Session, queue: Queue, product_id: str, image_id: str)
 def ensure_embedded(session: Session, queue: Queue) -> None:
     """See that an embed job is there for every gallery; the last statement of a transaction."""
     session.flush()
+    newest = select(Deployment.gallery_id).order_by(Deployment.id.desc()).limit(1)
+    searched = session.scalar(newest)
     for gallery_id in session.scalars(select(GalleryRow.id).order_by(GalleryRow.id)).all():
-        ensure_embed(session, queue, gallery_id)
+        ensure_embed(session, queue, gallery_id, searched=gallery_id == searched)
 
 
 def _one(

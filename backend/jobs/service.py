@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -13,10 +14,10 @@ from backend.database import after_commit
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.jobs.broker import Queue
 from backend.jobs.lease import locked, move
-from backend.jobs.schemas import PROGRESS, RELEASED, JobItemOut, JobOut
+from backend.jobs.schemas import EMBEDS, PROGRESS, RELEASED, JobItemOut, JobOut
 from backend.jobs.states import LIVE
 from backend.jobs.tables import Job, JobItem
-from backend.paging import Page, decode_cursor, encode_cursor
+from backend.paging import Page, decode_cursor, decode_number, encode_cursor
 
 
 def create(
@@ -60,17 +61,27 @@ def start(session: Session, queue: Queue, job_id: str) -> Job:
     return _queued(session, queue, job)
 
 
-def ensure_embed(session: Session, queue: Queue, gallery_id: str, actor: str = "akin") -> Job:
+def ensure_embed(
+    session: Session,
+    queue: Queue,
+    gallery_id: str,
+    actor: str = "akin",
+    *,
+    searched: bool = True,
+) -> Job:
     """An embed job of this gallery that has not had its last look at the catalogue yet.
 
+    searched: whether searches are answered from it; else the new job is a re-embed, which has
+    workers of its own, so that what the catalogue gains meanwhile can be found at once.
     Call it last in a transaction: on PostgreSQL it locks the job's row, which the job's own
     final look locks too, so what this transaction adds is seen by the job or by a new one.
     """
     if session.get_bind().dialect.name == "postgresql":
         one_at_a_time = text("SELECT pg_advisory_xact_lock(hashtext(:subject))")
         session.execute(one_at_a_time, {"subject": f"embed {gallery_id}"})
-    job = session.scalars(_live("embed", gallery_id).with_for_update()).first()
-    return job or create(session, queue, kind="embed", actor=actor, subject=gallery_id)
+    job = session.scalars(_live(EMBEDS, gallery_id).with_for_update()).first()
+    kind = "embed" if searched else "reembed"
+    return job or create(session, queue, kind=kind, actor=actor, subject=gallery_id)
 
 
 def cancel(session: Session, job_id: str) -> Job:
@@ -98,7 +109,8 @@ def retry(session: Session, queue: Queue, job_id: str) -> Job:
         raise Conflict("This import was cancelled before it started: send its files anew.")
     if job.result.get(RELEASED):
         raise Conflict("The files of this import are not kept any more: import them again.")
-    other = session.scalars(_live(job.kind, job.subject)).first() if job.subject else None
+    kinds = EMBEDS if job.kind in EMBEDS else (job.kind,)
+    other = session.scalars(_live(kinds, job.subject)).first() if job.subject else None
     if other is not None:
         raise Conflict(f"Job {other.id} does the same work already: watch that one.")
     move(job, "retry")
@@ -176,7 +188,8 @@ def items(
     if state is not None:
         chosen.append(JobItem.state == state)
     total = session.scalar(select(func.count()).select_from(JobItem).where(*chosen)) or 0
-    rows = select(JobItem).where(*chosen, JobItem.position > _position(cursor))
+    after = -1 if cursor is None else decode_number(cursor)
+    rows = select(JobItem).where(*chosen, JobItem.position > after)
     found = session.scalars(rows.order_by(JobItem.position).limit(limit + 1)).all()
     further = encode_cursor([found[limit - 1].position]) if len(found) > limit else None
     shown = [JobItemOut.model_validate(item, from_attributes=True) for item in found[:limit]]
@@ -212,10 +225,10 @@ def _to_change(session: Session, job_id: str) -> Job:
     return job
 
 
-def _live(kind: str, subject: str | None) -> Select[Job]:
+def _live(kinds: Sequence[str], subject: str | None) -> Select[Job]:
     return (
         select(Job)
-        .where(Job.kind == kind, Job.subject == subject, Job.state.in_(LIVE))
+        .where(Job.kind.in_(kinds), Job.subject == subject, Job.state.in_(LIVE))
         .order_by(Job.created_at)
     )
 
@@ -227,18 +240,6 @@ def _older_than(session: Session, cursor: str | None) -> list[ColumnElement[bool
     if last is None:
         raise InvalidInput(_STRANGE_CURSOR)
     return [tuple_(Job.created_at, Job.id) < tuple_(last.created_at, last.id)]
-
-
-def _position(cursor: str | None) -> int:
-    if cursor is None:
-        return -1
-    position = decode_cursor(cursor, 1)[0]
-    if not position.isdecimal() or len(position) > _LONGEST_POSITION:
-        raise InvalidInput(_STRANGE_CURSOR)
-    return int(position)
-
-
-_LONGEST_POSITION = 9
 
 
 def _missing(job_id: str) -> str:

@@ -7,13 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from backend.accounts.actor import require
-from backend.dependencies import get_runtime
+from backend.dependencies import get_runtime, get_serving
 from backend.paging import Page
 from backend.problems import PROBLEM_RESPONSES
 from backend.registry import service
 from backend.registry.schemas import ModelInfo, VersionOut, VersionState
 from backend.registry.versions import find_version, list_versions
 from backend.runtime import Runtime
+from backend.search.serving import Serving
 
 router = APIRouter(
     prefix="/v1",
@@ -52,12 +53,15 @@ _VERSION = {
     "fingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "text_fingerprint": "7107fa55ec9244cbd0c5df0a9a6a59ac8f2f3a0a4d7b3d0f6b9be1b0a4fe7d13",
     "dim": 256,
+    "parameters": {"lr": 0.00002},
+    "data": {"description": "an exported catalogue", "counts": {"triplets": 1800}},
     "figures": {"R@10": 98.5},
     "error": None,
     "actor": "local",
     "created_at": "2026-11-26T12:00:00Z",
     "promoted_at": "2026-11-26T12:30:00Z",
 }
+VERSION_ANSWER = {"content": {"application/json": {"example": _VERSION}}}
 _VERSIONS = {"items": [_VERSION], "next_cursor": None, "total": 1}
 
 
@@ -66,11 +70,10 @@ _VERSIONS = {"items": [_VERSION], "next_cursor": None, "total": 1}
     summary="What answers today",
     responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}},
 )
-def get_model(runtime: Runtime = Depends(get_runtime)) -> ModelInfo:
+def get_model(serving: Serving = Depends(get_serving)) -> ModelInfo:
     """The active model version, its backbone and the composers it can answer with."""
-    backbone = runtime.backbone()
-    with runtime.database.read() as session:
-        return service.model_info(session, backbone)
+    with serving.using() as answering:
+        return service.model_info(answering.active, answering.model)
 
 
 @router.get(
@@ -94,7 +97,7 @@ def get_versions(
     "/models/{version_id}",
     summary="One model version",
     dependencies=[Depends(require("admin"))],
-    responses={200: {"content": {"application/json": {"example": _VERSION}}}},
+    responses={200: VERSION_ANSWER},
 )
 def get_version(version_id: str, runtime: Runtime = Depends(get_runtime)) -> VersionOut:
     """What it is made of, where it comes from, and whether it answers."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+VersionName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]+$")]
+Reason = Annotated[str, StringConstraints(max_length=1000)]
 VersionState = Literal["training", "ready", "archived", "failed"]
 
 
@@ -48,8 +50,67 @@ class VersionOut(BaseModel):
     fingerprint: str = Field(description="Of the image tower.")
     text_fingerprint: str | None = Field(description="Of everything else.")
     dim: int
+    parameters: dict[str, Any] = Field({}, description="The options of its training.")
+    data: dict[str, Any] = Field({}, description="What it was trained on: words, hash, counts.")
     figures: dict[str, Any] = Field(description="Measured on held-out triplets of the catalogue.")
     error: str | None = Field(None, description="Why it failed.")
     actor: str
     created_at: datetime
     promoted_at: datetime | None = Field(description="When it last became the active one.")
+
+
+class VersionChange(BaseModel):
+    """What of a version can be changed: what it is called, and whether it is put away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]+$")] | None = (
+        None
+    )
+    archived: bool | None = Field(None, description="An archived version cannot be promoted.")
+
+
+class PromoteRequest(BaseModel):
+    """Why a version is to answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason = Field("", description="Kept with the deployment; needed for an override.")
+    override: bool = Field(False, description="Although the metric gate is not met.")
+
+
+class RollbackRequest(BaseModel):
+    """Why the version before is to answer again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason = ""
+
+
+class DeploymentOut(BaseModel):
+    """One time that a version became the active one."""
+
+    id: int
+    version_id: str | None = Field(description="None once the version was deleted.")
+    version: str = Field(description="Its name at that time.")
+    gallery: str | None = Field(description="None once the gallery was dropped.")
+    actor: str
+    reason: str
+    gate: dict[str, Any] = Field(description="What the metric gate said, and if it was overridden.")
+    created_at: datetime
+
+
+class PromotionOut(BaseModel):
+    """A version that was asked to answer, and how far that is."""
+
+    version_id: str
+    version: str
+    state: Literal["deployed", "waiting", "refused", "withdrawn"]
+    gallery: str | None
+    held: int = Field(description="Images of the active gallery that this one holds too.")
+    images: int = Field(description="Images that the active gallery holds.")
+    job: str | None = Field(None, description="The job that fills the gallery.")
+    error: str | None = Field(None, description="Why it was refused.")
+    reason: str = ""
+    actor: str = ""
+    created_at: datetime

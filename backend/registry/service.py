@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import delete, exists, select, text
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.catalogue.tables import Image
+from backend.composition.about import About, about_card
 from backend.composition.artefact import offered_composers
-from backend.errors import SetupError, Unavailable
+from backend.composition.composer import COMPOSERS
+from backend.errors import NotFound, SetupError
 from backend.gallery.port import GalleryStore
 from backend.jobs.service import ensure_embed
+from backend.registry.deployments import Active, deploy, newest, one_at_a_time
+from backend.registry.loading import LoadedVersion
 from backend.registry.schemas import ComposerInfo, ModelInfo
-from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion
+from backend.registry.tables import Embedding, GalleryRow, ModelVersion
 from backend.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -25,32 +29,6 @@ if TYPE_CHECKING:
 
 DEFAULT_COMPOSER = "sum"
 _FOLDER = "local-dir:"  # how open_clip calls a folder of its own layout
-_SETTINGS = {"name": "BACKBONE", "pretrained": "PRETRAINED", "preprocessing": "PREPROCESSING"}
-
-
-@dataclass(frozen=True)
-class Active:
-    """The version that answers and the gallery it searches: one row, so they always agree."""
-
-    version_id: str
-    version: str
-    gallery_id: str
-    composer: str
-    fingerprint: str
-    dim: int
-
-
-def active(session: Session) -> Active:
-    """What answers today: the newest deployment.
-
-    Raises:
-        Unavailable: before the first start has deployed a version.
-    """
-    found = _newest(session)
-    if found is None:
-        raise Unavailable("No model version is active yet: start Akin once with `akin up`.")
-    version, gallery_id = found
-    return _active(version, gallery_id)
 
 
 def galleries(session: Session) -> list[GalleryRow]:
@@ -58,14 +36,14 @@ def galleries(session: Session) -> list[GalleryRow]:
     return list(session.scalars(select(GalleryRow).order_by(GalleryRow.created_at, GalleryRow.id)))
 
 
-def model_info(session: Session, backbone: Backbone) -> ModelInfo:
-    """What answers today, for people and programs; `backbone` is the one this process loaded."""
-    now = active(session)
+def model_info(now: Active, model: LoadedVersion) -> ModelInfo:
+    """What answers today, for people and programs; `model` is the version this process loaded."""
+    backbone = model.backbone
     return ModelInfo(
         version=now.version,
         backbone=backbone_label(asdict(backbone.spec)),
         composer=now.composer,
-        composers=[ComposerInfo(**about._asdict()) for about in offered_composers(backbone)],
+        composers=[ComposerInfo(**about._asdict()) for about in _offered(now, model)],
         fingerprint=now.fingerprint,
         dim=now.dim,
         context_length=backbone.context_length,
@@ -73,35 +51,53 @@ def model_info(session: Session, backbone: Backbone) -> ModelInfo:
     )
 
 
+def _offered(now: Active, model: LoadedVersion) -> list[About]:
+    """Its own composer first where that was trained; it stands for a shipped one of its name."""
+    others = offered_composers(model.backbone)
+    if model.card is None or model.card.composer.kind in COMPOSERS:
+        return others
+    own = about_card(model.card.model_copy(update={"name": now.composer}))
+    own = own._replace(label=f"{own.label}, of {now.version}")
+    return [own, *(one for one in others if one.name != own.name)]
+
+
 def ensure_active(
     session: Session, runtime: Runtime, backbone: Backbone, actor: str = "akin"
 ) -> Active:
-    """See that a version of this backbone is active and that its gallery is in the store.
+    """See that a version is active, that the settings' backbone is one of the versions, and that
+    every gallery is in the store.
 
-    At the first start a version, its gallery and a deployment are made. A backbone whose image
-    tower is the deployed one's shares its gallery; another image tower takes over only while the
-    catalogue has no images. A gallery that the store has lost is made again and embedded anew.
+    backbone: that of the settings. At the first start a version of it, its gallery and a
+    deployment are made. Another one takes over as long as the catalogue has no images; later it
+    only becomes a version that can be promoted, and the deployed one goes on answering. A gallery
+    that the store has lost is made again and embedded anew.
     Call it last in a write transaction. The store's galleries are made and dropped inside it,
     against the rule that no file or network work is done there: this runs at start-up only, when
     nobody else writes yet, and so no image can come in between the look and the drop.
 
     Raises:
-        SetupError: if the catalogue was embedded with another image tower.
+        SetupError: if the deployed version's backbone has other weights now.
     """
-    _one_start_at_a_time(session)
-    found = _newest(session)
-    if found is not None and found[0].fingerprint != backbone.fingerprint:
-        _refuse_if_filled(session, found[0], backbone)
-        _forget_galleries(session, runtime.galleries)
-        found = None
-    if found is None or found[0].backbone != asdict(backbone.spec):
-        found = _deploy(session, backbone, actor)
-    version, gallery_id = found
-    if _opened_empty(runtime.galleries, gallery_id, version.dim):
-        session.execute(delete(Embedding).where(Embedding.gallery_id == gallery_id))
-        if _is_filled(session):
-            ensure_embed(session, runtime.queue, gallery_id)
-    return _active(version, gallery_id)
+    one_at_a_time(session)
+    now = newest(session)
+    if now is not None and now.artefact is None and now.fingerprint != backbone.fingerprint:
+        if not _is_filled(session):
+            _forget_galleries(session, runtime.galleries)
+            now = None
+        elif now.backbone == asdict(backbone.spec):
+            raise _other_weights(now)
+    version = _version_of(session, backbone)
+    if now is None or _is_the_same_under_another_name(now, backbone):
+        gallery_id = gallery_of(session, version)
+        session.flush()
+        reason = "the backbone of the settings at start"
+        now = deploy(session, version, gallery_id, actor=actor, reason=reason)
+    for gallery in galleries(session):
+        if _opened_empty(runtime.galleries, gallery.id, gallery.dim):
+            session.execute(delete(Embedding).where(Embedding.gallery_id == gallery.id))
+            if _is_filled(session):
+                ensure_embed(session, runtime.queue, gallery.id)
+    return now
 
 
 def backbone_label(spec: dict[str, Any]) -> str:
@@ -112,55 +108,18 @@ def backbone_label(spec: dict[str, Any]) -> str:
     return f"{name} {Path(weights).name}" if weights else str(name)
 
 
-def _newest(session: Session) -> tuple[ModelVersion, str] | None:
-    newest = (
-        select(ModelVersion, Deployment.gallery_id)
-        .join(Deployment, Deployment.version_id == ModelVersion.id)
-        .order_by(Deployment.id.desc())
-        .limit(1)
-    )
-    row = session.execute(newest).one_or_none()
-    return None if row is None else (row[0], row[1])
-
-
-def _active(version: ModelVersion, gallery_id: str) -> Active:
-    return Active(
-        version_id=version.id,
-        version=version.name,
-        gallery_id=gallery_id,
-        composer=version.composer,
-        fingerprint=version.fingerprint,
-        dim=version.dim,
-    )
-
-
-def _deploy(session: Session, backbone: Backbone, actor: str) -> tuple[ModelVersion, str]:
-    version = _version_of(session, backbone)
-    gallery_id = _gallery_of(session, backbone)
-    session.flush()
-    session.add(
-        Deployment(
-            version_id=version.id,
-            gallery_id=gallery_id,
-            actor=actor,
-            reason="the backbone of the settings at start",
-            created_at=clock.now(),
-        )
-    )
-    session.flush()
-    return version, gallery_id
-
-
 def _version_of(session: Session, backbone: Backbone) -> ModelVersion:
     """The version of this backbone, made if there is none yet."""
     spec = asdict(backbone.spec)
-    alike = select(ModelVersion).where(ModelVersion.fingerprint == backbone.fingerprint)
+    alike = select(ModelVersion).where(
+        ModelVersion.fingerprint == backbone.fingerprint, ModelVersion.artefact.is_(None)
+    )
     for version in session.scalars(alike):
-        if version.backbone == spec:
+        if version.backbone == spec and _reads_alike(version.text_fingerprint, backbone):
             return version
     version = ModelVersion(
         id=str(uuid4()),
-        name=_free_name(session, f"{backbone_label(spec)[:80]} · {DEFAULT_COMPOSER}"),
+        name=free_name(session, f"{backbone_label(spec)[:80]} · {DEFAULT_COMPOSER}"),
         backbone=spec,
         composer=DEFAULT_COMPOSER,
         fingerprint=backbone.fingerprint,
@@ -173,7 +132,8 @@ def _version_of(session: Session, backbone: Backbone) -> ModelVersion:
     return version
 
 
-def _free_name(session: Session, name: str) -> str:
+def free_name(session: Session, name: str) -> str:
+    """The name, or with a number behind it where another version has it."""
     names, number, free = set(session.scalars(select(ModelVersion.name))), 1, name
     while free in names:
         number += 1
@@ -181,19 +141,49 @@ def _free_name(session: Session, name: str) -> str:
     return free
 
 
-def _gallery_of(session: Session, backbone: Backbone) -> str:
-    """The id of the gallery of this image tower, its row made if there is none yet."""
-    gallery_id = f"g-{backbone.fingerprint[:12]}"
+def gallery_of(session: Session, version: ModelVersion) -> str:
+    """The id of the gallery of a version's image tower, its row made if there is none yet."""
+    gallery_id = f"g-{version.fingerprint[:12]}"
     if session.get(GalleryRow, gallery_id) is None:
         session.add(
             GalleryRow(
                 id=gallery_id,
-                fingerprint=backbone.fingerprint,
-                dim=backbone.dim,
+                fingerprint=version.fingerprint,
+                dim=version.dim,
                 created_at=clock.now(),
             )
         )
     return gallery_id
+
+
+def gallery_row(session: Session, gallery_id: str) -> GalleryRow:
+    """The gallery; raises NotFound."""
+    row = session.get(GalleryRow, gallery_id)
+    if row is None:
+        raise NotFound(f"There is no gallery {gallery_id}: it may have been dropped.")
+    return row
+
+
+def version_of_gallery(session: Session, gallery_id: str) -> ModelVersion:
+    """A version with the image tower of a gallery: any of them encodes pictures for it.
+
+    Raises:
+        NotFound: if there is no such gallery.
+        SetupError: if no version has its image tower.
+    """
+    row = gallery_row(session, gallery_id)
+    # One that needs no artefact first: it is the quickest to load.
+    alike = select(ModelVersion).where(
+        ModelVersion.fingerprint == row.fingerprint, ModelVersion.state.in_(("ready", "archived"))
+    )
+    version = session.scalars(alike.order_by(ModelVersion.artefact.is_not(None))).first()
+    if version is None:
+        raise SetupError(
+            f"No model version has the image tower of the gallery {gallery_id} "
+            f"({row.fingerprint[:12]}): import a version that has it, or drop the gallery."
+        )
+    session.expunge(version)
+    return version
 
 
 def _opened_empty(store: GalleryStore, gallery_id: str, dim: int) -> bool:
@@ -214,38 +204,27 @@ def _is_filled(session: Session) -> bool:
     return bool(session.scalar(select(exists(select(Image.id)))))
 
 
-def _refuse_if_filled(session: Session, deployed: ModelVersion, backbone: Backbone) -> None:
-    """Raises SetupError if there are images; else the galleries are dropped in this transaction,
-    `ensure_active` says why."""
-    if not _is_filled(session):
-        return
-    if deployed.backbone == asdict(backbone.spec):
-        raise SetupError(
-            f"The weights of {backbone_label(deployed.backbone)} are not those this catalogue was "
-            "embedded with: put the old ones back, or empty the catalogue with `akin reset`."
-        )
-    raise SetupError(
-        f"This catalogue was embedded with {_told(deployed.backbone, deployed.fingerprint)}, and "
-        f"the settings ask for {_told(asdict(backbone.spec), backbone.fingerprint)}: start with "
-        "the first, or empty the catalogue with `akin reset`."
+def _is_the_same_under_another_name(now: Active, backbone: Backbone) -> bool:
+    """Whether the settings call the deployed backbone by another name than it was deployed by."""
+    is_same = now.artefact is None and now.fingerprint == backbone.fingerprint
+    is_same = is_same and _reads_alike(now.text_fingerprint, backbone)
+    return is_same and now.backbone != asdict(backbone.spec)
+
+
+def _reads_alike(text_fingerprint: str | None, backbone: Backbone) -> bool:
+    return text_fingerprint in (None, backbone.text_fingerprint)
+
+
+def _other_weights(now: Active) -> SetupError:
+    return SetupError(
+        f"The weights of {backbone_label(now.backbone)} are not those this catalogue was embedded "
+        "with: put the old ones back, or empty the catalogue with `akin reset`."
     )
-
-
-def _told(spec: dict[str, Any], fingerprint: str) -> str:
-    """A backbone as the settings that name it, and the image tower that they led to."""
-    settings = " ".join(f"AKIN_{_SETTINGS[key]}={value}" for key, value in spec.items() if value)
-    return f"{settings} (image tower {fingerprint[:12]})"
 
 
 def _forget_galleries(session: Session, store: GalleryStore) -> None:
     """Let go of the galleries of an empty catalogue, so that nobody embeds into them again."""
     for gallery in galleries(session):
-        session.execute(delete(Deployment).where(Deployment.gallery_id == gallery.id))
         session.delete(gallery)
         store.drop(gallery.id)
     session.flush()
-
-
-def _one_start_at_a_time(session: Session) -> None:
-    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time anyway
-        session.execute(text("LOCK TABLE deployments IN SHARE ROW EXCLUSIVE MODE"))

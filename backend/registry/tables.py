@@ -59,16 +59,56 @@ class GalleryRow(Base):
 
 
 class Deployment(Base):
-    """One row each time a version becomes the active one; the newest row is what is active."""
+    """One row each time a version becomes the active one; the newest row is what is active.
+
+    What is deployed is neither deleted nor dropped; older rows keep the version's name.
+    """
 
     __tablename__ = "deployments"
+    __table_args__ = (Index(None, "version_id"), Index(None, "gallery_id"))
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    version_id: Mapped[str] = mapped_column(ForeignKey("model_versions.id"))
-    gallery_id: Mapped[str] = mapped_column(ForeignKey("galleries.id"))
+    version_id: Mapped[str | None] = mapped_column(
+        ForeignKey("model_versions.id", ondelete="SET NULL")
+    )
+    version: Mapped[str] = mapped_column(String(100), default="")
+    """Its name at that time."""
+    gallery_id: Mapped[str | None] = mapped_column(ForeignKey("galleries.id", ondelete="SET NULL"))
     actor: Mapped[str] = mapped_column(String(100))
     reason: Mapped[str] = mapped_column(Text)
+    gate: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """What the metric gate said of it (DESIGN, Decision 13), and whether it was overridden."""
     created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Promotion(Base):
+    """A version that is to become the active one as soon as its gallery holds the catalogue."""
+
+    __tablename__ = "promotions"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'done', 'refused', 'withdrawn')", name="state"),
+        Index(
+            "uq_promotions_waiting",
+            "state",
+            unique=True,
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index(None, "version_id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    version_id: Mapped[str] = mapped_column(ForeignKey("model_versions.id", ondelete="CASCADE"))
+    gallery_id: Mapped[str | None] = mapped_column(ForeignKey("galleries.id", ondelete="SET NULL"))
+    state: Mapped[str] = mapped_column(String(10))
+    override: Mapped[bool] = mapped_column(default=False)
+    """Whether it switches even if the metric gate is not met."""
+    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(String(100))
+    error: Mapped[str | None] = mapped_column(Text)
+    """Why it was refused, in one sentence."""
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Embedding(Base):

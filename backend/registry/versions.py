@@ -72,6 +72,8 @@ def _read(session: Session, chosen: list[ColumnElement[bool]], limit: int) -> li
             fingerprint=version.fingerprint,
             text_fingerprint=version.text_fingerprint,
             dim=version.dim,
+            parameters=(version.card or {}).get("parameters", {}),
+            data=(version.card or {}).get("data", {}),
             figures=version.figures,
             error=version.error,
             actor=version.actor,

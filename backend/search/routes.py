@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Response, UploadFile
 from pydantic import ValidationError
 
 from backend.accounts.actor import require
-from backend.dependencies import get_runtime
-from backend.errors import InvalidInput, TooLarge, Unavailable
+from backend.dependencies import get_runtime, get_serving
+from backend.errors import InvalidInput, TooLarge
 from backend.problems import PROBLEM_RESPONSES
 from backend.runtime import Runtime
 from backend.search.examples import ANSWER
 from backend.search.schemas import SearchRequest, SearchResponse
-from backend.search.service import SearchService
+from backend.search.serving import Serving
 from backend.stopwatch import Stopwatch
 
 _FORM = '{"text": "but red and with long sleeves", "filters": ["price=10..40"]}'
@@ -27,16 +27,8 @@ router = APIRouter(
 )
 
 
-async def get_search(request: Request) -> SearchService:
-    """The search service of this process; raises Unavailable before it is ready."""
-    found = getattr(request.app.state, "search", None)
-    if found is None:
-        raise Unavailable("The model is still being loaded: try again in a few seconds.")
-    return cast(SearchService, found)
-
-
 @router.post("", summary="Ask a composed query", responses=ANSWER, response_model=SearchResponse)
-async def search(query: SearchRequest, service: SearchService = Depends(get_search)) -> Response:
+async def search(query: SearchRequest, serving: Serving = Depends(get_serving)) -> Response:
     """Products like the reference, changed as the text says.
 
     The reference is a product or an image of the catalogue; it or the text may be missing. Give
@@ -44,7 +36,7 @@ async def search(query: SearchRequest, service: SearchService = Depends(get_sear
     for ten minutes.
     """
     watch = Stopwatch()
-    return await service.turns.take(lambda: _answer(service, query, watch))
+    return await serving.turns.take(lambda: _answer(serving, query, watch))
 
 
 @router.post(
@@ -59,20 +51,20 @@ async def search_upload(
         str, Form(description="A SearchRequest as JSON, without reference.", examples=[_FORM])
     ] = "{}",
     runtime: Runtime = Depends(get_runtime),
-    service: SearchService = Depends(get_search),
+    serving: Serving = Depends(get_serving),
 ) -> Response:
     """As `/v1/search`, with an uploaded picture as the reference; it is not stored."""
     query, watch = _read_request(request), Stopwatch()
     name = image.filename or "the picture"
 
     def work() -> Response:
-        return _answer(service, query, watch, _read_picture(image, name, runtime), name)
+        return _answer(serving, query, watch, _read_picture(image, name, runtime), name)
 
-    return await service.turns.take(work)
+    return await serving.turns.take(work)
 
 
 def _answer(
-    service: SearchService,
+    serving: Serving,
     query: SearchRequest,
     watch: Stopwatch,
     image: bytes | None = None,
@@ -80,7 +72,8 @@ def _answer(
 ) -> Response:
     """Written as JSON here, in the thread that searched: the event loop serves all clients."""
     watch.add("wait", watch.seconds()["total"])
-    answer = service.search(query, image=image, name=name, watch=watch)
+    with serving.using(query.search_id) as service:
+        answer = service.search(query, image=image, name=name, watch=watch)
     return Response(answer.model_dump_json(), media_type="application/json")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -19,7 +18,8 @@ from backend.composition.explanation import FeatureMeans, explain
 from backend.composition.query import answering, compose_queries
 from backend.composition.sphere import Vectors
 from backend.gallery.port import SCORE_DECIMALS
-from backend.registry.service import Active
+from backend.registry.deployments import Active
+from backend.registry.loading import LoadedVersion
 from backend.runtime import Runtime
 from backend.search.encoder import Pixels, QueryEncoder
 from backend.search.finding import grouped, nearest
@@ -32,14 +32,10 @@ from backend.search.reference import (
     not_yet_embedded,
 )
 from backend.search.schemas import SearchRequest, SearchResponse, Share
-from backend.search.turns import Turns
 from backend.search.windows import Group, Window, Windows
 from backend.search.words import read_words
 from backend.stopwatch import Stopwatch
 from backend.telemetry import SEARCH_STAGE_SECONDS
-
-if TYPE_CHECKING:
-    from backend.encoding.backbone import Backbone
 
 
 class SearchService:
@@ -48,21 +44,23 @@ class SearchService:
     It answers with the version it was made with, and with that version's own gallery (Decision 1).
     """
 
-    def __init__(self, runtime: Runtime, backbone: Backbone, active: Active) -> None:
+    def __init__(self, runtime: Runtime, model: LoadedVersion, active: Active) -> None:
+        """Raises NotFound if the store has no such gallery; InvalidInput for damaged weights."""
+        backbone = model.backbone
+        self.active = active
+        self.model = model
         self._runtime = runtime
         self._backbone = backbone
-        self._active = active
         self._gallery = runtime.galleries.open(active.gallery_id)
         self._encoder = QueryEncoder(
             backbone,
             window_ms=runtime.settings.query_window_ms,
             max_batch=runtime.settings.query_batch,
         )
-        self._composers = _composers(backbone, self._encoder)
-        self.turns = Turns(runtime.settings.search_threads, runtime.settings.search_waiting)
-        self._windows = Windows()
-        self._text_mean = backbone.text_mean
-        self._means = _means(backbone)
+        self._composers = _composers(model, self._encoder, active.composer)
+        self.windows = Windows()
+        image_mean, self._text_mean = model.means
+        self._means = _both(image_mean, self._text_mean)
 
     def warm_up(self) -> None:
         """Encode a picture and a sentence once, so that the first shopper does not wait for it."""
@@ -72,8 +70,7 @@ class SearchService:
         self._runtime.query_decoder.warm_up()
 
     def close(self) -> None:
-        """Answer what was asked, then stop the encoder; later searches raise Unavailable."""
-        self.turns.close()
+        """Stop the encoder; later searches raise Unavailable."""
         self._encoder.close()
 
     def search(
@@ -101,20 +98,20 @@ class SearchService:
         search_id = request.search_id
         if search_id is None:
             window = self._find(request, image, name, watch)
-            search_id = self._windows.keep(window)
+            search_id = self.windows.keep(window)
         else:
-            window = self._windows.get(search_id)
+            window = self.windows.get(search_id)
         return self._answer(search_id, window, request, watch)
 
     def _find(
         self, request: SearchRequest, image: bytes | None, name: str, watch: Stopwatch
     ) -> Window:
         check_request(request, has_picture=image is not None)
-        composer = composer_named(request.composer or self._active.composer, self._composers)
+        composer = composer_named(request.composer or self.active.composer, self._composers)
         with self._encoder.coming():
             with watch.stage("prepare"), self._runtime.database.read() as session:
                 only = read_filter(session, request.filters)
-                reference = find_reference(session, request, image, self._active.gallery_id)
+                reference = find_reference(session, request, image, self.active.gallery_id)
                 excluded = excluded_products(session, reference)
             pixels = self._pixels(image, name, watch)
         seen = self._seen(reference, pixels, watch)
@@ -184,8 +181,8 @@ class SearchService:
             shares = self._shares(groups, window) if request.explain else {}
         return SearchResponse(
             search_id=search_id,
-            version=self._active.version,
-            gallery=self._active.gallery_id,
+            version=self.active.version,
+            gallery=self.active.gallery_id,
             composer=window.composer,
             results=hits(groups, request.offset, products, shares),
             total=len(window.groups),
@@ -215,18 +212,20 @@ class SearchService:
         }
 
 
-def _composers(backbone: Backbone, encoder: QueryEncoder) -> dict[str, Composer]:
-    """By name, those that need no training and the shipped ones that fit; their sentences are read
-    together with those of other queries."""
+def _composers(model: LoadedVersion, encoder: QueryEncoder, own: str) -> dict[str, Composer]:
+    """By name: those that need no training, the shipped ones that fit, and the version's own; their
+    sentences are read together with those of other queries."""
     found = dict(COMPOSERS)
-    for folder, card in shipped_models(backbone).items():
-        found[card.name] = load_composer(folder, card, backbone, encoder.encode_prompts)
+    for folder, card in shipped_models(model.backbone).items():
+        found[card.name] = load_composer(folder, card, model.backbone, encoder.encode_prompts)
+    found[own] = model.compose(encoder.encode_prompts)
     return found
 
 
-def _means(backbone: Backbone) -> FeatureMeans | None:
-    image, text = backbone.image_mean, backbone.text_mean
-    return None if image is None or text is None else FeatureMeans(image, text)
+def _both(image_mean: Vectors | None, text_mean: Vectors | None) -> FeatureMeans | None:
+    if image_mean is None or text_mean is None:
+        return None
+    return FeatureMeans(image_mean, text_mean)
 
 
 def _measured(watch: Stopwatch) -> dict[str, float]:

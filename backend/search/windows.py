@@ -61,6 +61,11 @@ class Windows:
         with self._lock:
             return len(self._kept)
 
+    def __contains__(self, search_id: str) -> bool:
+        with self._lock:
+            self._drop_expired()
+            return search_id in self._kept
+
     def keep(self, window: Window) -> str:
         """Keep a window; its search id, which cannot be guessed."""
         search_id = secrets.token_urlsafe(16)

@@ -29,7 +29,7 @@ HERE = Agreement({"images": 3, "lost": 0}, ())
 def url(runtime: Runtime) -> Iterator[str]:
     """A server that answers, with nobody who works."""
     app = create_app(runtime)
-    app.state.search = "ready"
+    app.state.serving = "ready"
     listening = listen("127.0.0.1", 0, "--port")
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

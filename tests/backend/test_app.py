@@ -54,9 +54,9 @@ def test_it_is_ready_once_started(client):
 
 def test_it_is_not_ready_before(app):
     unstarted = TestClient(app, base_url=LOCAL)
-    kept, app.state.search = getattr(app.state, "search", None), None
+    kept, app.state.serving = getattr(app.state, "serving", None), None
     answer = unstarted.get("/readyz")
-    app.state.search = kept
+    app.state.serving = kept
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
     assert answer.json()["detail"] == (

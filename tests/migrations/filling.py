@@ -17,7 +17,7 @@ from backend.catalogue.tables import (
 )
 from backend.database import Base, Database
 from backend.jobs.tables import ImportFile, Job, JobItem
-from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion
+from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion, Promotion
 from backend.training.tables import TrainingLogLine, TrainingPoint
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -80,7 +80,22 @@ def _registry() -> list[Base]:
         ),
         GalleryRow(id="g1", fingerprint="f" * 64, dim=4, created_at=NOON),
         Deployment(
-            version_id="v1", gallery_id="g1", actor="local", reason="first", created_at=NOON
+            version_id="v1",
+            version="first",
+            gallery_id="g1",
+            actor="local",
+            reason="first",
+            created_at=NOON,
+        ),
+        Promotion(
+            id="r1",
+            version_id="v1",
+            gallery_id="g1",
+            state="done",
+            override=False,
+            reason="",
+            actor="local",
+            created_at=NOON,
         ),
         Embedding(image_id="i1", gallery_id="g1", image_revision=1, created_at=NOON),
     ]

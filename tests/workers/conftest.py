@@ -10,9 +10,7 @@ from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
 from backend.gallery.port import Gallery
 from backend.runtime import Runtime
 from tests.backend.search.shop import write_tiny_backbone
-from tests.workers.workshop import (
-    activate,
-)
+from tests.workers.workshop import activate, use
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +28,6 @@ def backbone(tiny: Path) -> Backbone:
 @pytest.fixture
 def gallery(runtime: Runtime, backbone: Backbone) -> Gallery:
     """The empty gallery of the tiny backbone, which is active."""
-    runtime._backbone = backbone
+    use(runtime, backbone)
     runtime.settings.embed_batch = 4
     return runtime.galleries.open(activate(runtime).gallery_id)

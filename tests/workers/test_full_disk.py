@@ -55,7 +55,7 @@ def on_disk(runtime: Runtime, disk: Disk, migrated_sqlite: Path) -> Iterator[Run
 @pytest.fixture
 def client(on_disk: Runtime) -> TestClient:
     app = create_app(on_disk)
-    app.state.search = None
+    app.state.serving = None
     return TestClient(app, base_url=LOCAL, raise_server_exceptions=False)
 
 

@@ -11,7 +11,7 @@ from backend.encoding.backbone import Backbone
 from backend.runtime import Runtime
 from tests.backend.catalogue.hundred_thousand import seed
 from tests.backend.catalogue.plans import read_whole, recorded
-from tests.workers.workshop import activate, import_files, photos, products, run_embeds
+from tests.workers.workshop import activate, import_files, photos, products, run_embeds, use
 
 PRODUCTS = 2000
 RIGHT = {"images"}  # counted over an index, and read from the newest for those that are missing
@@ -21,7 +21,7 @@ def test_an_import_and_its_embedding_look_up_what_they_need(
     database: Database, runtime: Runtime, backbone: Backbone
 ) -> None:
     runtime = replace(runtime, database=database)
-    runtime._backbone = backbone
+    use(runtime, backbone)
     seed(database, PRODUCTS, gallery_id=activate(runtime).gallery_id)
     manifest = b"sku,image,colour\nSKU-000007,dress/0.png,red\nA,dress/1.png,red\n"
     with recorded(database) as statements:

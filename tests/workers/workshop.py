@@ -18,15 +18,23 @@ from backend.catalogue.presenting import to_schema
 from backend.catalogue.schemas import FileClaim, ImportCreate, ProductOut
 from backend.catalogue.service import delete_products
 from backend.catalogue.tables import Product
+from backend.encoding.backbone import Backbone
 from backend.jobs import service as jobs
 from backend.jobs.schemas import JobItemOut
 from backend.jobs.tables import Job
-from backend.registry.service import Active, ensure_active
+from backend.registry.deployments import Active
+from backend.registry.service import ensure_active
 from backend.registry.tables import Embedding
 from backend.runtime import Runtime
 from workers.embedding import embed
 from workers.execution import execute
 from workers.ingesting import ingest
+
+
+def use(runtime: Runtime, backbone: Backbone) -> None:
+    """Let the runtime's settings name a backbone that is loaded already."""
+    runtime.settings.backbone = backbone.spec.name
+    runtime.models.know(backbone)
 
 
 def photo(colour: str = "red", form: str = "JPEG", mode: str = "RGB", **options: Any) -> bytes:

@@ -86,7 +86,7 @@ def _gallery() -> Rows:
     return {
         ModelVersion: [{**version, **shared, **made}],
         GalleryRow: [{"id": GALLERY, "dim": 4, **shared}],
-        Deployment: [{**deployed, "created_at": NOON}],
+        Deployment: [{**deployed, "version": GALLERY, "gate": "{}", "created_at": NOON}],
     }
 
 

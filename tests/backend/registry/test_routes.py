@@ -16,6 +16,7 @@ from backend.paging import Page
 from backend.registry.routes import router
 from backend.registry.schemas import ModelInfo, VersionOut
 from backend.registry.service import ensure_active
+from backend.search.serving import Serving
 
 
 @pytest.fixture
@@ -38,16 +39,19 @@ def client(http: TestClient) -> AkinClient:
     return AkinClient("http://testserver", http=cast(httpx.Client, http))
 
 
-def test_what_answers_today(client, runtime, tiny):
+def test_what_answers_today(client, http, runtime, tiny):
     with runtime.database.write() as session:
         now = ensure_active(session, runtime, tiny)
+    serving = Serving(runtime, now)
+    http.app.state.serving = serving
     told = client.model()
+    serving.close()
     assert (told.version, told.fingerprint) == (now.version, now.fingerprint)
     assert told.context_length == 12
 
 
 def test_before_the_first_start_that_is_told(client):
-    with pytest.raises(ApiError, match="No model version is active yet") as refused:
+    with pytest.raises(ApiError, match="still being loaded: try again") as refused:
         client.model()
     assert refused.value.status == 503
 

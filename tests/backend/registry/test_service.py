@@ -21,9 +21,9 @@ from backend.encoding.backbone import Backbone
 from backend.errors import NotFound, SetupError, Unavailable
 from backend.gallery.port import Point
 from backend.jobs.tables import Job
+from backend.registry.deployments import Active, active
+from backend.registry.loading import LoadedVersion
 from backend.registry.service import (
-    Active,
-    active,
     backbone_label,
     ensure_active,
     galleries,
@@ -128,20 +128,16 @@ def test_the_first_backbone_can_come_back_while_the_catalogue_is_empty(runtime, 
     assert start(runtime, tiny) == first
 
 
-def test_another_backbone_is_refused_on_a_filled_catalogue(runtime, tiny, other):
+def test_on_a_filled_catalogue_another_backbone_becomes_a_version_to_be_promoted(
+    runtime, tiny, other
+):
     now = start(runtime, tiny)
     fill(runtime, now)
-    with pytest.raises(SetupError) as refused:
-        start(runtime, other)
-    assert refused.value.sentence == (
-        f"This catalogue was embedded with AKIN_BACKBONE={tiny.spec.name} "
-        f"AKIN_PREPROCESSING=clip (image tower {tiny.fingerprint[:12]}), and the settings ask for "
-        f"AKIN_BACKBONE={other.spec.name} AKIN_PREPROCESSING=clip "
-        f"(image tower {other.fingerprint[:12]}): start with the first, or empty the catalogue "
-        "with `akin reset`."
-    )
+    assert start(runtime, other) == now
     with runtime.database.read() as session:
         assert active(session) == now
+        assert set(session.scalars(select(ModelVersion.name))) == {"tiny · sum", "other · sum"}
+        assert [gallery.id for gallery in galleries(session)] == [now.gallery_id]
 
 
 def test_changed_weights_under_the_same_name_are_refused_too(runtime, tmp_path):
@@ -206,8 +202,7 @@ def test_a_backbone_is_called_by_its_name_and_its_weights(name, pretrained, labe
 
 def test_what_answers_is_told(runtime, tiny):
     now = start(runtime, tiny)
-    with runtime.database.read() as session:
-        told = model_info(session, tiny)
+    told = model_info(now, LoadedVersion(tiny, "sum"))
     assert told.model_dump(exclude={"composers"}) == {
         "version": now.version,
         "backbone": "tiny",
@@ -224,9 +219,8 @@ def test_the_composers_it_can_answer_with_are_told_to_people_too(
 ):
     monkeypatch.setattr(artefact, "SHIPPED", tmp_path / "shipped")
     write_model(tmp_path / "shipped" / "lincir", tiny, "phi", name="lincir", recipe="lincir")
-    start(runtime, tiny)
-    with runtime.database.read() as session:
-        composers = model_info(session, tiny).composers
+    now = start(runtime, tiny)
+    composers = model_info(now, LoadedVersion(tiny, "sum")).composers
     assert [composer.name for composer in composers] == ["sum", "slerp", "product", "lincir"]
     assert composers[-1].label == "Picture as a word (LinCIR)"
     assert all(composer.description.endswith(".") for composer in composers)
@@ -237,7 +231,6 @@ def test_a_trained_composer_of_other_towers_is_not_offered(
 ):
     monkeypatch.setattr(artefact, "SHIPPED", tmp_path / "shipped")
     write_model(tmp_path / "shipped" / "lincir", other, "phi")
-    start(runtime, tiny)
-    with runtime.database.read() as session:
-        composers = model_info(session, tiny).composers
+    now = start(runtime, tiny)
+    composers = model_info(now, LoadedVersion(tiny, "sum")).composers
     assert [composer.name for composer in composers] == ["sum", "slerp", "product"]

@@ -11,6 +11,7 @@ import pytest
 
 from backend.database import Database
 from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from backend.registry.loading import LoadedVersion
 from backend.registry.service import ensure_active
 from backend.runtime import open_runtime
 from backend.search.service import SearchService
@@ -84,6 +85,7 @@ def search(filled: Shop) -> Iterator[SearchService]:
 @contextmanager
 def serve(shop: Shop) -> Iterator[SearchService]:
     """A search service of the shop."""
-    service = SearchService(shop.runtime, shop.backbone, shop.active)
+    model = LoadedVersion(shop.backbone, shop.active.composer)
+    service = SearchService(shop.runtime, model, shop.active)
     yield service
     service.close()

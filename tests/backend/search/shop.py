@@ -28,7 +28,7 @@ from backend.catalogue.tables import Image, Product
 from backend.encoding.backbone import Backbone, Features
 from backend.encoding.decoding import decode_image
 from backend.gallery.port import Gallery, Point, Stored
-from backend.registry.service import Active
+from backend.registry.deployments import Active
 from backend.registry.tables import Embedding
 from backend.runtime import Runtime
 from backend.search.schemas import SearchResponse

@@ -16,14 +16,22 @@ from backend.client import AkinClient, ApiError
 from backend.search.examples import ANSWER
 from backend.search.routes import router
 from backend.search.schemas import SearchRequest, SearchResponse
+from backend.search.serving import Serving
 from backend.search.turns import Turns
 from tests.backend.search.shop import Shop, picture, skus
 
 
 @pytest.fixture
-def app(filled: Shop, search) -> FastAPI:
+def serving(filled: Shop) -> Iterator[Serving]:
+    found = Serving(filled.runtime, filled.active)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def app(filled: Shop, serving: Serving) -> FastAPI:
     app = FastAPI()
-    app.state.runtime, app.state.search = filled.runtime, search
+    app.state.runtime, app.state.serving = filled.runtime, serving
     app.include_router(router)
     problems.install(app)
     return app
@@ -111,7 +119,7 @@ def test_a_form_field_that_is_no_request_is_told(http, form, told):
 
 
 def test_before_the_model_is_loaded_searches_are_refused(app, client):
-    app.state.search = None
+    app.state.serving = None
     with pytest.raises(ApiError, match="still being loaded: try again") as refused:
         client.search(SearchRequest(text="blue"))
     assert refused.value.status == 503
@@ -144,8 +152,8 @@ def test_sixty_four_clients_at_once_are_all_answered(http, search):
         assert skus(found) == skus(alone)
 
 
-def test_more_searches_than_may_wait_are_told_to_come_back(filled, http, search, monkeypatch):
-    monkeypatch.setattr(search, "turns", Turns(threads=1, waiting=-1))
+def test_more_searches_than_may_wait_are_told_to_come_back(http, serving, monkeypatch):
+    monkeypatch.setattr(serving, "turns", Turns(threads=1, waiting=-1))
     status, detail = problem(http, "/v1/search", json={"text": "blue"})
     assert status == 503
     assert detail.endswith("try again in a few seconds.")

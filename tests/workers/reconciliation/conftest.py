@@ -16,6 +16,7 @@ from backend.runtime import Runtime
 from backend.settings import Settings
 from tests import qdrant_standin
 from tests.workers.reconciliation.damaged_shop import DamagedShop
+from tests.workers.workshop import use
 
 PROFILES = ["embedded", pytest.param("server", marks=pytest.mark.services)]
 
@@ -38,7 +39,7 @@ def open_shop(
             galleries=open_store(url, tmp_path / "galleries"),
             queue=queue,
         )
-        runtime._backbone = backbone
+        use(runtime, backbone)
         opened.append(runtime)
         return DamagedShop(runtime)
 

@@ -1,0 +1,241 @@
+"""How model versions come, change their state and go; SQL holds them to it (migration 0003)."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend import clock
+from backend.composition.card import ModelCard
+from backend.errors import Conflict, InvalidInput, NotFound
+from backend.registry.deployments import newest
+from backend.registry.service import free_name
+from backend.registry.tables import GalleryRow, ModelVersion, Promotion
+
+
+def version_row(session: Session, version_id: str, *, lock: bool = False) -> ModelVersion:
+    """The version; with `lock` nobody changes it until this transaction ends.
+
+    Raises:
+        NotFound: no such version.
+    """
+    version = session.get(
+        ModelVersion, version_id, with_for_update=lock or None, populate_existing=lock
+    )
+    if version is None:
+        raise NotFound(
+            f"There is no model version {version_id}: list them with `akin models list`."
+        )
+    return version
+
+
+def register(
+    session: Session, card: ModelCard, artefact: str, *, actor: str, name: str | None = None
+) -> ModelVersion:
+    """A version, ready, of an artefact that is in the blob store; its name is made unique.
+
+    Its parent is the version of that name with the same towers, if there is one.
+    """
+    version = ModelVersion(
+        id=str(uuid4()),
+        name=free_name(session, name or card.name),
+        **_made_of(card, artefact),
+        recipe=card.recipe[:40],
+        parent_id=_parent(session, card),
+        figures={},
+        state="ready",
+        actor=actor,
+        created_at=clock.now(),
+    )
+    session.add(version)
+    session.flush()
+    return version
+
+
+def begin_training(
+    session: Session,
+    *,
+    name: str | None,
+    recipe: str,
+    parent: ModelVersion,
+    parameters: dict[str, Any],
+    data: dict[str, Any],
+    actor: str,
+) -> ModelVersion:
+    """A version in training. Until it is ready its towers are told as its parent's.
+
+    Raises:
+        Conflict: for a name that another version has.
+    """
+    if name is not None and free_name(session, name) != name:
+        raise Conflict(f"There is a model version called {name} already: choose another name.")
+    version = ModelVersion(
+        id=str(uuid4()),
+        name=name or free_name(session, f"{recipe} {clock.now():%Y-%m-%d}"),
+        backbone=parent.backbone,
+        composer=parent.composer,
+        fingerprint=parent.fingerprint,
+        text_fingerprint=parent.text_fingerprint,
+        dim=parent.dim,
+        recipe=recipe,
+        parent_id=parent.id,
+        card={"parameters": parameters, "data": data},
+        figures={},
+        state="training",
+        actor=actor,
+        created_at=clock.now(),
+    )
+    session.add(version)
+    session.flush()
+    return version
+
+
+def finish_training(
+    session: Session, version_id: str, card: ModelCard, artefact: str, figures: dict[str, Any]
+) -> None:
+    """The version is ready: from now on it does not change."""
+    version = _in_training(session, version_id)
+    for column, value in _made_of(card, artefact).items():
+        setattr(version, column, value)
+    version.figures = figures
+    version.error = None
+    version.state = "ready"
+
+
+def fail_training(session: Session, version_id: str, error: str) -> None:
+    """No model came of it, and why in one sentence."""
+    version = _in_training(session, version_id)
+    version.state, version.error = "failed", error
+
+
+def resume_training(session: Session, version_id: str) -> None:
+    """A failed version is trained on.
+
+    Raises:
+        Conflict: if it is in another state.
+    """
+    version = version_row(session, version_id, lock=True)
+    if version.state != "failed":
+        raise Conflict(f"{version.name} is {version.state}: only a failed one is trained on.")
+    version.state, version.error = "training", None
+
+
+def archive(session: Session, version_id: str, *, archived: bool = True) -> ModelVersion:
+    """Put a version away, or bring it back: an archived one cannot be promoted.
+
+    Raises:
+        NotFound: no such version.
+        Conflict: if it answers today or is about to, or is neither ready nor archived.
+    """
+    version = version_row(session, version_id, lock=True)
+    wanted, needed = ("archived", "ready") if archived else ("ready", "archived")
+    if version.state != needed:
+        raise Conflict(f"{version.name} is {version.state}, not {needed}: nothing was changed.")
+    if archived:
+        _refuse_in_use(session, version, "archived")
+    version.state = wanted
+    return version
+
+
+def delete(session: Session, version_id: str) -> str | None:
+    """Delete a version; the artefact that no version has any more, for the caller to discard after
+    its transaction.
+
+    Raises:
+        NotFound: no such version.
+        Conflict: if it answers today or is about to, is in training, another version was trained
+            from it, or a gallery is of its image tower alone.
+    """
+    version = version_row(session, version_id, lock=True)
+    if version.state == "training":
+        raise Conflict(f"{version.name} is being trained: cancel its job first.")
+    _refuse_in_use(session, version, "deleted")
+    _refuse_needed(session, version)
+    artefact = version.artefact
+    session.delete(version)
+    session.flush()
+    others = select(func.count()).where(ModelVersion.artefact == artefact)
+    return artefact if artefact is not None and not session.scalar(others) else None
+
+
+def rename(session: Session, version_id: str, name: str) -> ModelVersion:
+    """Call a version by another name.
+
+    Raises:
+        NotFound: no such version.
+        Conflict: if another version has that name.
+        InvalidInput: for a name of spaces alone.
+    """
+    version = version_row(session, version_id, lock=True)
+    wanted = name.strip()
+    if not wanted:
+        raise InvalidInput("A model version needs a name: give at least one letter.")
+    if wanted != version.name and free_name(session, wanted) != wanted:
+        raise Conflict(f"There is a model version called {wanted} already: choose another name.")
+    version.name = wanted
+    return version
+
+
+def _made_of(card: ModelCard, artefact: str) -> dict[str, Any]:
+    return {
+        "backbone": card.backbone.model_dump(mode="json"),
+        "composer": card.composer.kind,
+        "fingerprint": card.fingerprint,
+        "text_fingerprint": card.text_fingerprint,
+        "dim": card.dim,
+        "card": card.model_dump(mode="json"),
+        "artefact": artefact,
+    }
+
+
+def _in_training(session: Session, version_id: str) -> ModelVersion:
+    version = version_row(session, version_id, lock=True)
+    if version.state != "training":
+        raise Conflict(f"{version.name} is {version.state}, not in training: nothing was changed.")
+    return version
+
+
+def _parent(session: Session, card: ModelCard) -> str | None:
+    if card.parent is None:
+        return None
+    found = select(ModelVersion).where(ModelVersion.name == card.parent)
+    parent = session.scalars(found).one_or_none()
+    return None if parent is None or parent.backbone != card.backbone.model_dump() else parent.id
+
+
+def _refuse_in_use(session: Session, version: ModelVersion, what: str) -> None:
+    now = newest(session)
+    if now is not None and now.version_id == version.id:
+        raise Conflict(
+            f"{version.name} answers searches today and cannot be {what}: promote another first."
+        )
+    waits = select(Promotion.id).where(
+        Promotion.version_id == version.id, Promotion.state == "waiting"
+    )
+    if session.scalar(waits) is not None:
+        raise Conflict(
+            f"{version.name} is being promoted and cannot be {what}: withdraw that first."
+        )
+
+
+def _refuse_needed(session: Session, version: ModelVersion) -> None:
+    child = select(ModelVersion.name).where(ModelVersion.parent_id == version.id)
+    if (name := session.scalar(child.limit(1))) is not None:
+        raise Conflict(
+            f"{version.name} cannot be deleted, because {name} was trained from it: delete that "
+            "one first, or archive this one."
+        )
+    gallery = select(GalleryRow.id).where(GalleryRow.fingerprint == version.fingerprint)
+    alike = select(func.count()).where(
+        ModelVersion.fingerprint == version.fingerprint,
+        ModelVersion.id != version.id,
+        ModelVersion.state.in_(("ready", "archived")),
+    )
+    if (kept := session.scalar(gallery)) is not None and not session.scalar(alike):
+        raise Conflict(
+            f"{version.name} cannot be deleted, because the gallery {kept} is of its image tower "
+            "alone: drop the gallery first, or archive this version."
+        )
