@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from safetensors.numpy import load_file
 
 from tests.workers.training.runs import (
     SMALL,
@@ -51,19 +50,6 @@ def test_it_tells_what_it_does_and_leaves_a_model(data, parent, tmp_path):
     prepared = [one for one in said if isinstance(one, Preparing)]
     assert {"Seeing pictures", "Reading captions"} <= {one.what for one in prepared}
     assert (tmp_path / "run" / "model" / "composer.safetensors").is_file()
-
-
-def test_segments_end_in_the_weights_of_a_run_that_never_stopped(data, parent, tmp_path):
-    short = {**SMALL, "epochs": 2}
-    whole = train_work(tmp_path / "whole", data, parent, parameters=short)
-    run_to_its_end(write_work(tmp_path / "whole", whole))
-    work = whole.model_copy(update={"out": tmp_path / "cut" / "run", "segment_seconds": 0.001})
-    path = write_work(tmp_path / "cut", work)
-    ends = [ended(run_to_its_end(path))]
-    while ends[-1].stopped == "segment":
-        ends.append(ended(run_to_its_end(path)))
-    assert len(ends) > 2
-    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
 
 
 def test_a_refusal_comes_as_its_sentence(parent, tmp_path):
@@ -152,8 +138,3 @@ def child_of(pid: int) -> int:
         one for one in psutil.Process(pid).children() if "workers.training_child" in one.cmdline()
     ]
     return child.pid
-
-
-def weights(home: Path) -> dict[str, bytes]:
-    found = load_file(home / "run" / "model" / "composer.safetensors")
-    return {name: tensor.tobytes() for name, tensor in found.items()}
