@@ -28,6 +28,7 @@ from backend.commands import (
     sending,
     serving,
     training,
+    versions,
 )
 from backend.commands.terminal import AsJson, err, out, print_json, progress
 from backend.errors import AkinError
@@ -134,6 +135,8 @@ datasets.command("spn-positives")(positives.spn_positives_command(make_here, des
 datasets.command("accept")(positives.accept_command(accept_here))
 app.add_typer(datasets, name="dataset")
 models.app.command("centre")(centring.centre_command(centre_here))
+for command in versions.COMMANDS:
+    models.app.command(command.__name__)(command)
 app.add_typer(models.app, name="models")
 
 
