@@ -29,6 +29,7 @@ from backend.commands import (
     serving,
     training,
     training_jobs,
+    versions,
 )
 from backend.commands.terminal import AsJson, err, out, print_json, progress
 from backend.errors import AkinError
@@ -136,6 +137,8 @@ datasets.command("accept")(positives.accept_command(accept_here))
 app.add_typer(datasets, name="dataset")
 models.app.command("train")(training_jobs.train)
 models.app.command("centre")(centring.centre_command(centre_here))
+for command in versions.COMMANDS:
+    models.app.command(command.__name__)(command)
 app.add_typer(models.app, name="models")
 
 

@@ -28,10 +28,18 @@ from backend.catalogue.schemas import (
     ProductSort,
     ProductUpdate,
 )
-from backend.errors import AkinError, Unavailable
+from backend.errors import AkinError, NotFound, Unavailable
 from backend.jobs.schemas import JobItemOut, JobOut, ReconcileRequest
 from backend.paging import Page
-from backend.registry.schemas import ModelInfo, VersionOut
+from backend.registry.schemas import (
+    DeploymentOut,
+    ModelInfo,
+    PromoteRequest,
+    PromotionOut,
+    RollbackRequest,
+    VersionChange,
+    VersionOut,
+)
 from backend.search.schemas import SearchRequest, SearchResponse
 from backend.training.schemas import CurvesOut, LogOut, RecipeOut, TrainRequest
 
@@ -309,6 +317,65 @@ class AkinClient:
     def model(self) -> ModelInfo:
         """What answers today."""
         return self._get(ModelInfo, "/v1/model")
+
+    def find_version(self, wanted: str) -> VersionOut:
+        """The model version of this name or id; raises NotFound."""
+        cursor: str | None = None
+        while True:
+            page = self.models(cursor=cursor, limit=200)
+            for version in page.items:
+                if wanted in (version.name, version.id):
+                    return version
+            if (cursor := page.next_cursor) is None:
+                raise NotFound(
+                    f"No model version is called {wanted}: list them with `akin models list`."
+                )
+
+    def import_model(self, packed: Path, name: str | None = None) -> VersionOut:
+        """Make a version of a packed artefact."""
+        query = {} if name is None else {"name": name}
+        body = _read_in_chunks(packed, lambda _: None)
+        answer = self._send("PUT", "/v1/models/import", params=query, content=body)
+        return VersionOut.model_validate(answer)
+
+    def export_model(self, version_id: str) -> Iterator[bytes]:
+        """The packed artefact of a version, piece by piece."""
+        return self._chunks(f"/v1/models/{version_id}/artefact")
+
+    def change_version(self, version_id: str, change: VersionChange) -> VersionOut:
+        """Rename a version, or put it away."""
+        body = change.model_dump(mode="json", exclude_unset=True)
+        answer = self._send("PATCH", f"/v1/models/{version_id}", json=body)
+        return VersionOut.model_validate(answer)
+
+    def delete_version(self, version_id: str) -> None:
+        """Delete a version that nothing needs."""
+        self._send("DELETE", f"/v1/models/{version_id}")
+
+    def promote(self, version_id: str, request: PromoteRequest) -> PromotionOut:
+        """Let a version answer: deployed at once, or waiting for its gallery."""
+        return self._post(PromotionOut, f"/v1/models/{version_id}/promote", request)
+
+    def rollback(self, request: RollbackRequest) -> PromotionOut:
+        """Let the version before answer again."""
+        return self._post(PromotionOut, "/v1/models/rollback", request)
+
+    def deployments(self, *, cursor: str | None = None, limit: int = 50) -> Page[DeploymentOut]:
+        """One page of what answered when, newest first."""
+        return self._page(DeploymentOut, "/v1/deployments", cursor=cursor, limit=limit)
+
+    def promotion(self) -> PromotionOut | None:
+        """The promotion that waits for its gallery, else the last that did; None without any."""
+        try:
+            return self._get(PromotionOut, "/v1/promotion")
+        except ApiError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    def withdraw_promotion(self) -> PromotionOut:
+        """Let the promotion that waits be."""
+        return PromotionOut.model_validate(self._send("DELETE", "/v1/promotion"))
 
     def ready(self) -> bool:
         """Whether the server says it is ready."""

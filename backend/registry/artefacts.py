@@ -51,7 +51,7 @@ class Artefacts:
         with self._aside() as aside:
             packed = aside / "packed"
             with packed.open("wb") as file:
-                _pack(folder, file)
+                pack(folder, file)
             return self._put(packed)
 
     @contextmanager
@@ -63,7 +63,7 @@ class Artefacts:
         Raises InvalidInput for what is no packed artefact; TooLarge beyond `max_bytes`; NoSpace.
         """
         with self._aside() as aside:
-            _unpack(packed, aside / "model", max_bytes)
+            unpack(packed, aside / "model", max_bytes)
             yield aside / "model"
 
     def folder(self, sha256: str) -> Path:
@@ -93,7 +93,7 @@ class Artefacts:
                     f"The stored model {sha256} is damaged: import it again from a file of it."
                 )
             packed.seek(0)
-            _unpack(packed, aside / "model", sum(LARGEST.values()))
+            unpack(packed, aside / "model", sum(LARGEST.values()))
             if not place.is_dir():  # another process may have been quicker
                 (aside / "model").rename(place)
 
@@ -112,7 +112,11 @@ class Artefacts:
             yield Path(aside)
 
 
-def _pack(folder: Path, target: IO[bytes]) -> None:
+def pack(folder: Path, target: IO[bytes]) -> None:
+    """Write the artefact in `folder` as a zip, the same bytes whenever and wherever it is done.
+
+    Raises InvalidInput where a file is missing; TooLarge for one larger than any model's; NoSpace.
+    """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, largest in LARGEST.items():
             path = folder / name
@@ -129,7 +133,11 @@ def _pack(folder: Path, target: IO[bytes]) -> None:
                     entry.write(chunk)
 
 
-def _unpack(packed: BinaryIO, folder: Path, max_bytes: int) -> None:
+def unpack(packed: BinaryIO, folder: Path, max_bytes: int) -> None:
+    """The files of a packed artefact in a new folder; nothing else is written, wherever it asks.
+
+    Raises InvalidInput for what is no packed artefact; TooLarge beyond `max_bytes`; NoSpace.
+    """
     folder.mkdir()
     try:
         with zipfile.ZipFile(packed) as archive:

@@ -12,6 +12,9 @@ from backend import clock
 from backend.errors import Unavailable
 from backend.registry.tables import Deployment, ModelVersion
 
+RESTORES = "restores"
+"""The key in a rollback's `gate` of the number of the deployment that it went back to."""
+
 
 @dataclass(frozen=True)
 class Active:
@@ -50,9 +53,13 @@ def newest(session: Session) -> Active | None:
 
 def before(session: Session, now: Active) -> Active | None:
     """What answered before the active version did and still can: its gallery is kept, and it is
-    not archived. None if there is nothing to go back to."""
+    not archived. None if there is nothing to go back to.
+
+    After a rollback that is what answered before the version gone back to, not the one left.
+    """
+    gate = session.scalar(select(Deployment.gate).where(Deployment.id == now.deployment)) or {}
     older = _rows().where(
-        Deployment.id < now.deployment,
+        Deployment.id < gate.get(RESTORES, now.deployment),
         Deployment.version_id != now.version_id,
         ModelVersion.state == "ready",
     )

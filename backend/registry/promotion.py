@@ -16,7 +16,14 @@ from backend import clock
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.jobs.broker import Queue
 from backend.jobs.service import ensure_embed
-from backend.registry.deployments import Active, active, before, deploy, one_at_a_time
+from backend.registry.deployments import (
+    RESTORES,
+    Active,
+    active,
+    before,
+    deploy,
+    one_at_a_time,
+)
 from backend.registry.gate import Gate, judge
 from backend.registry.lifecycle import version_row
 from backend.registry.service import gallery_of
@@ -86,7 +93,8 @@ def rollback(session: Session, *, actor: str, reason: str = "") -> Active:
         )
     version = version_row(session, earlier.version_id, lock=True)
     told = f"rollback from {now.version}" + (f": {reason}" if reason.strip() else "")
-    return deploy(session, version, earlier.gallery_id, actor=actor, reason=told)
+    gate = {RESTORES: earlier.deployment}
+    return deploy(session, version, earlier.gallery_id, actor=actor, reason=told, gate=gate)
 
 
 def waiting_promotion(session: Session) -> Promotion | None:
