@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from backend.registry.deployments import active
-from backend.registry.lifecycle import finish_training, version_row
-from backend.registry.loading import Described
 from pydantic import TypeAdapter
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -26,9 +23,12 @@ from backend import clock
 from backend.composition.card import BackboneCard, read_card
 from backend.jobs.schemas import TRAIN
 from backend.jobs.tables import Job
+from backend.registry.deployments import active
+from backend.registry.lifecycle import finish_training, version_row
+from backend.registry.loading import Described
 from backend.registry.tables import ModelVersion
 from backend.runtime import Runtime
-from backend.training.curves import add_log
+from backend.training.curves import LOG_LINES, add_log, log_lines
 from backend.training.folders import checked_folder, refuse_links_out
 from backend.training.schemas import FolderData, TrainingData
 from workers.app import task
@@ -179,7 +179,7 @@ class _Training:
         """
         self._run.checkpoint()
         write_aside(self._folder.work, work.model_dump_json().encode())
-        listener = Listener(self._run, stage)
+        listener = Listener(self._run, stage, self._remarks)
         for report in reports_of(self._folder.work, lambda: self._run.stopping):
             listener.hear(report)
         ended = listener.ended
@@ -194,6 +194,12 @@ class _Training:
             if (found := held_out(folder)) is not None:
                 return found
         return None
+
+    @cached_property
+    def _remarks(self) -> set[str]:
+        with self._run.read() as session:
+            lines = log_lines(session, self._run.job_id, after=0, limit=LOG_LINES).lines
+        return {one.text for one in lines}
 
     @cached_property
     def _parent(self) -> ModelVersion:

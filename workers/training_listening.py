@@ -18,10 +18,12 @@ Stage = Literal["preparing", "training", "evaluating"]
 class Listener:
     """Collects reports, and writes them about once a second."""
 
-    def __init__(self, run: Run, stage: Stage) -> None:
-        """stage: what the job does while nothing but preparing is told."""
+    def __init__(self, run: Run, stage: Stage, known: set[str]) -> None:
+        """stage: what the job does while nothing but preparing is told. known: remarks that are in
+        the log already; each segment makes them anew."""
         self._run = run
         self._preparing: Stage = stage
+        self._known = known
         self._stage: Stage | None = None
         self._points: list[PointOut] = []
         self._log: list[str] = []
@@ -40,7 +42,8 @@ class Listener:
             case Refused():
                 self.write()
                 raise (Unavailable if report.passing else InvalidInput)(report.sentence)
-            case Remark():
+            case Remark() if report.sentence not in self._known:
+                self._known.add(report.sentence)
                 self._log.append(report.sentence)
             case Ended():
                 self.ended = report
