@@ -50,6 +50,7 @@ class Artefacts:
         """
         with self._aside() as aside:
             packed = aside / "packed"
+            check_room(self._cache, FILES_RESERVE + _size(folder))
             with packed.open("wb") as file:
                 pack(folder, file)
             return self._put(packed)
@@ -115,7 +116,7 @@ class Artefacts:
 def pack(folder: Path, target: IO[bytes]) -> None:
     """Write the artefact in `folder` as a zip, the same bytes whenever and wherever it is done.
 
-    Raises InvalidInput where a file is missing; TooLarge for one larger than any model's; NoSpace.
+    Raises InvalidInput where a file is missing; TooLarge for one larger than any model's.
     """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, largest in LARGEST.items():
@@ -129,7 +130,6 @@ def pack(folder: Path, target: IO[bytes]) -> None:
             facts = zipfile.ZipInfo(name, _BEGINNING)
             with path.open("rb") as source, archive.open(facts, "w", force_zip64=True) as entry:
                 for chunk in _chunks(source):
-                    check_room(os.fspath(Path(target.name).parent), FILES_RESERVE)
                     entry.write(chunk)
 
 
@@ -152,6 +152,10 @@ def unpack(packed: BinaryIO, folder: Path, max_bytes: int) -> None:
             f"This is no packed model ({str(error).rstrip('.').lower()}): send what "
             "`akin models export` wrote."
         ) from error
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for name in LARGEST if (path := folder / name).is_file())
 
 
 def _check_names(names: list[str]) -> None:
