@@ -9,25 +9,19 @@ figures and its artefact are files, and the version is ready in the transaction 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import structlog
 from pydantic import TypeAdapter
-from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from backend import clock
 from backend.composition.card import BackboneCard, read_card
-from backend.jobs.schemas import TRAIN
-from backend.jobs.tables import Job
 from backend.registry.deployments import active
 from backend.registry.lifecycle import finish_training, version_row
 from backend.registry.loading import Described
 from backend.registry.tables import ModelVersion
-from backend.runtime import Runtime
 from backend.training.curves import LOG_LINES, add_log, log_lines
 from backend.training.folders import checked_folder, refuse_links_out
 from backend.training.schemas import FolderData, TrainingData
@@ -38,13 +32,11 @@ from workers.trainer.features import FeatureCache
 from workers.training_data import Snapshot, held_out, take_snapshot
 from workers.training_features import export_features
 from workers.training_files import OUTCOME, RunFolder, write_aside
+from workers.training_leftovers import clear_away
 from workers.training_listening import Listener, Stage
 from workers.training_process import reports_of
 from workers.training_spec import Ended, EvaluateWork, ModelSpec, TrainWork
 
-KEPT_DAYS = 7
-"""So long the files of a training that failed or was cancelled wait to be gone on with."""
-_AT_ONCE = 500
 _DATA: TypeAdapter[TrainingData] = TypeAdapter(TrainingData)
 
 log = structlog.get_logger()
@@ -251,21 +243,3 @@ _ENDS = {
     "segment": "A segment ended{}.",
     "cancelled": "Stopped{}, as was asked for.",
 }
-
-
-def clear_away(runtime: Runtime) -> None:
-    """Remove the files of trainings that are done, and of those that were given up a week ago.
-
-    Folders of jobs that this database does not know stay.
-    """
-    home = runtime.settings.training_folder
-    names = [one.name for one in home.iterdir()] if home.is_dir() else []
-    given_up = clock.now() - timedelta(days=KEPT_DAYS)
-    over = or_(Job.state == "done", Job.finished_at < given_up)
-    for start in range(0, len(names), _AT_ONCE):
-        some = names[start : start + _AT_ONCE]
-        with runtime.database.read() as session:
-            finished = select(Job.id).where(Job.kind == TRAIN, Job.id.in_(some), over)
-            found = session.scalars(finished).all()
-        for job_id in found:
-            RunFolder(home, job_id).remove()

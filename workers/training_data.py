@@ -11,13 +11,13 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Boolean, Integer, String, Text, column, func, inspect, select, table
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from backend.blobs import BlobStore
 from backend.catalogue.exporting import image_name
@@ -29,20 +29,11 @@ from workers.datasets.catalogue import PRODUCTS, TRIPLETS
 from workers.datasets.opening import Dataset, open_dataset
 from workers.datasets.triplets import TripletSplit
 from workers.trainer.triplet_data import WITH_TRIPLETS
+from workers.training_triplets import AcceptedTriplet, accepted_triplets
 
 PAGE = 200
 FACTS = "snapshot.json"
 TRAIN = "train"
-_TRIPLETS = table(
-    "triplets",
-    column("number", Integer),
-    column("reference_image_id", String),
-    column("target_image_id", String),
-    column("caption", Text),
-    column("is_target", Boolean),
-    column("state", String),
-    column("source", String),
-)
 
 HELD_OUT = ("test", "val")
 """The splits of held-out triplets; the first that has one is asked. A run chooses its weights by
@@ -52,33 +43,12 @@ Said = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class AcceptedTriplet:
-    """A triplet of the catalogue that was reviewed; split: that of both its products."""
-
-    reference: str
-    target: str
-    captions: tuple[str, ...]
-    split: str
-
-
-@dataclass(frozen=True)
 class Snapshot:
     """What was taken. hash: SHA-256 of its lists, which name pictures by their content. counts: of
     products, pictures, triplets by split, and pictures whose bytes are lost."""
 
     hash: str
     counts: dict[str, int]
-
-
-def accepted_triplets(session: Session, sources: Sequence[str]) -> Iterable[AcceptedTriplet]:
-    """The accepted triplets of the catalogue from these sources, of products of one split both.
-
-    The sentences of a pair come together. Those that say "not this" are none to train on, and those
-    about an uploaded picture have no product that could be in the snapshot.
-    """
-    if not inspect(session.connection()).has_table(_TRIPLETS.name):
-        return ()
-    return _accepted(session, sources)
 
 
 def take_snapshot(
@@ -240,28 +210,3 @@ def _pictures(session: Session, product_ids: Sequence[str]) -> dict[str, list[tu
     for product_id, sha256, form in rows:
         found.setdefault(product_id, []).append((sha256, form))
     return found
-
-
-def _accepted(session: Session, sources: Sequence[str]) -> list[AcceptedTriplet]:
-    triplets = _TRIPLETS.c
-    shown, meant = aliased(Image), aliased(Image)
-    reference, target = aliased(Product), aliased(Product)
-    rows = session.execute(
-        select(reference.sku, target.sku, target.split, triplets.caption)
-        .select_from(_TRIPLETS)
-        .join(shown, shown.id == triplets.reference_image_id)
-        .join(meant, meant.id == triplets.target_image_id)
-        .join(reference, reference.id == shown.product_id)
-        .join(target, target.id == meant.product_id)
-        .where(triplets.state == "accepted", triplets.is_target.is_(True))
-        .where(triplets.source.in_(sources))
-        .where(reference.split == target.split, reference.id != target.id)
-        .order_by(reference.sku, target.sku, triplets.number)
-    )
-    captions: dict[tuple[str, str, str], dict[str, None]] = {}
-    for one, other, split, caption in rows:
-        captions.setdefault((one, other, split), {})[caption] = None
-    return [
-        AcceptedTriplet(one, other, tuple(said), split)
-        for (one, other, split), said in captions.items()
-    ]

@@ -9,7 +9,7 @@ import pytest
 
 from backend.runtime import Runtime
 from tests.workers.training.installations import copied, opened, triplets_of, write_installation
-from workers.training_data import AcceptedTriplet
+from workers.training_triplets import AcceptedTriplet
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tests.workers.workshop import activate, import_files, run_embeds
 from workers.execution import execute
 from workers.recipes.offering import offered_recipes
 from workers.training import train
-from workers.training_data import AcceptedTriplet
+from workers.training_triplets import AcceptedTriplet
 
 
 def settings_of(home: Path, **others: Any) -> Settings:

@@ -20,9 +20,10 @@ from tests.workers.training.installations import opened
 from tests.workers.workshop import products
 from workers.datasets.catalogue import read_catalogue
 from workers.trainer.features import FeatureCache
-from workers.training_data import Snapshot, accepted_triplets, held_out, take_snapshot
+from workers.training_data import Snapshot, held_out, take_snapshot
 from workers.training_features import export_features
 from workers.training_files import RunFolder
+from workers.training_triplets import accepted_triplets
 
 
 def told(what: str, done: int, total: int) -> None:

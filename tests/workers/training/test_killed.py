@@ -41,7 +41,7 @@ from tests.workers.training.installations import (
     work_on,
 )
 from tests.workers.training.worker import POINTS
-from workers.training import clear_away
+from workers.training_leftovers import clear_away
 
 ROOT = Path(__file__).parents[3]
 LAST = "when the row is ready, before the files are gone"

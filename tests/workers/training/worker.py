@@ -19,6 +19,8 @@ from typing import Any
 from backend.jobs.lease import reclaim_all
 from tests.workers.training.installations import opened, triplets_of, work_on
 from workers import training, training_data, training_features, training_listening
+from workers.run import Run
+from workers.trainer.features import FeatureCache
 from workers.training_files import RunFolder
 from workers.training_spec import Step
 
@@ -29,13 +31,13 @@ POINTS: dict[str, Point] = {
     "before the snapshot": (training, "take_snapshot", "before", 1),
     "in the midst of the snapshot": (training_data._Writing, "_placed", "before", 30),
     "when the snapshot is there": (training, "export_features", "before", 1),
-    "in the midst of the features": (training.FeatureCache, "keep", "before", 2),
+    "in the midst of the features": (FeatureCache, "keep", "before", 2),
     "in the middle of a segment": (training_listening.Listener, "hear", "step", 5),
     "between two segments": (training._Training, "_do", "after", 1),
     "after the run's end, before its figures": (training._Training, "_measure", "before", 1),
     "while the figures are measured": (training_listening.Listener, "hear", "preparing", 1),
     "when the figures are measured, before they are kept": (training, "write_aside", "figures", 1),
-    "before the artefact is kept": (training.Run, "check", "before", 1),
+    "before the artefact is kept": (Run, "check", "before", 1),
     "when the artefact is kept, before the row is ready": (training, "read_card", "before", 1),
     "in the transaction that makes the row ready": (training, "finish_training", "after", 1),
     "when the row is ready, before the files are gone": (RunFolder, "remove", "before", 1),
@@ -46,7 +48,7 @@ def main() -> None:
     place, job_id, *point = sys.argv[1:]
     home = Path(place)
     training_features.PAGE = 20
-    training_data.accepted_triplets = lambda session, sources: triplets_of(home)
+    setattr(training_data, "accepted_triplets", lambda session, sources: triplets_of(home))  # noqa: B010 - it is imported there
     segment = 600.0
     if point:
         segment = 0.001 if point[0] == "between two segments" else segment
@@ -78,7 +80,7 @@ def _is_it(when: str, args: tuple[Any, ...]) -> bool:
     if when == "step":
         return isinstance(args[1], Step)
     if when == "preparing":
-        return args[0]._preparing == "evaluating"
+        return bool(args[0]._preparing == "evaluating")
     if when == "figures":
         return bool(args[0].name == "figures.json")
     return True
