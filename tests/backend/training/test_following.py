@@ -161,7 +161,7 @@ def test_whatever_happens_both_agree(runtime: Runtime) -> None:
 
     fast = settings(max_examples=15, stateful_step_count=12, deadline=None)
     Lives.TestCase.settings = fast
-    Lives.TestCase().runTest()  # type: ignore[no-untyped-call]
+    Lives.TestCase().runTest()
 
 
 def test_a_worker_that_dies_again_and_again_leaves_both_failed(runtime: Runtime) -> None:

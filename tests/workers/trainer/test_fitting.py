@@ -212,7 +212,7 @@ def test_a_segment_makes_a_step_however_long_its_first_figures_take(tmp_path, ha
         hand.now += 1_000
         return pairs.recall()
 
-    chosen = options(segment_seconds=500, select="r10", start_counts=True)
+    chosen = options(segment_seconds=500, select="recall", start_counts=True)
     outcome = fit(pairs, replace(chosen, evaluate_every=5), tmp_path, evaluate=slowly)
     assert (outcome.stopped, outcome.steps) == ("segment", 1)
 
