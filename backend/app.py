@@ -9,12 +9,13 @@ import structlog
 from fastapi import FastAPI
 
 from backend import health, problems
+from backend.audit import routes as audit_routes
 from backend.catalogue import import_routes
 from backend.catalogue import routes as catalogue_routes
 from backend.errors import Unavailable
 from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
-from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestMetrics
+from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestId, RequestMetrics
 from backend.migrating import check, upgrade
 from backend.registry import routes as registry_routes
 from backend.registry.service import ensure_active
@@ -39,10 +40,18 @@ def create_app(runtime: Runtime) -> FastAPI:
     """The application over an open runtime. It answers searches while `running` holds it."""
     app = FastAPI(title="Akin", version="1", description=DESCRIPTION)
     app.state.runtime = runtime
-    for module in (catalogue_routes, import_routes, search_routes, job_routes, registry_routes):
+    for module in (
+        catalogue_routes,
+        import_routes,
+        search_routes,
+        job_routes,
+        registry_routes,
+        audit_routes,
+    ):
         app.include_router(module.router)
     app.include_router(health.router)
     problems.install(app)
+    app.add_middleware(RequestId)
     app.add_middleware(RequestMetrics)
     app.add_middleware(BodyLimit, limit=runtime.settings.max_body_bytes)
     app.add_middleware(OriginCheck, allowed=runtime.settings.allowed_hosts)
