@@ -35,7 +35,7 @@ _LINE: dict[str, Any] = {
     "label": "TEE-0042",
     "before": {"price": "19.90", "attributes.colour": "red"},
     "after": {"price": "14.90", "attributes.colour": "crimson"},
-    "request_id": None,
+    "request_id": "3f2a9c1e4b5d6f70",
 }
 _PAGE = {"items": [_LINE], "next_cursor": "WzQ3MTFd", "total": 1204}
 _CSV = (
