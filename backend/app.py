@@ -17,6 +17,7 @@ from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
 from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestId, RequestMetrics
 from backend.migrating import check, upgrade
+from backend.registry import gallery_routes
 from backend.registry import routes as registry_routes
 from backend.registry.service import ensure_active
 from backend.runtime import Runtime
@@ -46,6 +47,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         search_routes,
         job_routes,
         registry_routes,
+        gallery_routes,
         audit_routes,
     ):
         app.include_router(module.router)

@@ -15,10 +15,12 @@ from backend.catalogue.schemas import ImportCreate
 from backend.catalogue.sources import collect
 from backend.client import AkinClient
 from backend.commands import (
+    auditing,
     centring,
     checking,
     evaluating,
     exporting,
+    galleries,
     importing,
     jobs,
     maintenance,
@@ -135,6 +137,8 @@ datasets.command("accept")(positives.accept_command(accept_here))
 app.add_typer(datasets, name="dataset")
 models.app.command("centre")(centring.centre_command(centre_here))
 app.add_typer(models.app, name="models")
+app.add_typer(galleries.app, name="galleries")
+app.add_typer(auditing.app, name="audit")
 
 
 def main() -> None:

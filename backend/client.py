@@ -32,6 +32,7 @@ from backend.catalogue.schemas import (
 from backend.errors import AkinError, Unavailable
 from backend.jobs.schemas import JobItemOut, JobOut, ReconcileRequest
 from backend.paging import Page
+from backend.registry.gallery_schemas import GalleriesOut
 from backend.registry.schemas import ModelInfo, VersionOut
 from backend.search.schemas import SearchRequest, SearchResponse
 
@@ -265,6 +266,10 @@ class AkinClient:
     def retry_job(self, job_id: str) -> JobOut:
         """Queue a failed or cancelled job again; what was done stays done."""
         return JobOut.model_validate(self._send("POST", f"/v1/jobs/{job_id}/retry"))
+
+    def galleries(self) -> GalleriesOut:
+        """Every gallery and how far it holds the catalogue."""
+        return self._get(GalleriesOut, "/v1/galleries")
 
     # Audit log
 

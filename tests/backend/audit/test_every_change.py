@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 from sqlalchemy import select
 
 from backend.accounts.actor import Actor, current_actor
@@ -34,7 +33,7 @@ class Api:
         self.product = stocked(runtime.database)
         self.http = TestClient(app, base_url="http://localhost")
 
-    def ask(self, method: str, path: str, **options: Any) -> Response:
+    def ask(self, method: str, path: str, **options: Any) -> Any:
         answer = self.http.request(method, path, **options)
         assert answer.is_success, answer.text
         return answer
@@ -66,7 +65,7 @@ class Change(NamedTuple):
     action: str
     label: str
     given: Callable[[Api], Any]
-    ask: Callable[[Api, Any], Response]
+    ask: Callable[[Api, Any], Any]
 
 
 CHANGES = {

@@ -18,7 +18,7 @@ from backend.database import Database
 from backend.errors import InvalidInput
 from backend.paging import encode_cursor
 from tests.backend.catalogue.hundred_thousand import settle
-from tests.backend.catalogue.plans import asked, read_whole
+from tests.backend.catalogue.plans import Statement, asked, read_whole
 from tests.conftest import MovableClock
 
 TEE = Subject("product", "p1", "TEE-1")
@@ -168,7 +168,7 @@ def test_no_question_reads_the_log_whole(database: Database) -> None:
     fill(database, 3000)
     middle = backend_clock.now() + timedelta(seconds=500)
 
-    def pages(**wanted: object) -> list[tuple[str, object]]:
+    def pages(**wanted: object) -> list[Statement]:
         def both(session: Session) -> None:
             wish = AuditFilter.model_validate(wanted)
             first = list_lines(session, wish, limit=5)
