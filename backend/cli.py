@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress, TaskID
 
+from backend.accounts.actor import LOCAL_ADMIN
 from backend.agreement import Agreement, Step
 from backend.catalogue.schemas import ImportCreate
 from backend.catalogue.sources import collect
@@ -91,11 +92,15 @@ def reconcile_here(
     runtime: Runtime, request: ReconcileRequest, alone: bool, step: Step
 ) -> Agreement:
     """Compare the parts in this process, and mend them if that is asked for."""
+    from backend.jobs.noting import note_mended
     from workers.reconciliation.reconcile import reconcile
     from workers.reconciliation.rounds import Directly
 
     work = Directly(runtime, step)
     ledger = reconcile(runtime, work, mend=request.mend, deep=request.deep, alone=alone)
+    if request.mend and not ledger.in_line:
+        with runtime.database.write() as session:
+            note_mended(session, ledger.result(), LOCAL_ADMIN.name)
     return Agreement(ledger.result(), tuple(line.sentence for line in ledger.lines()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from backend.audit.schemas import AuditLineOut
@@ -24,6 +25,7 @@ _DONE = {
 }
 _JOBS = {"ingest": "import", "reconcile": "comparison", "embed": "embedding"}
 _MORE = "…"
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def done(line: AuditLineOut) -> str:
@@ -63,4 +65,8 @@ def value(given: Any) -> str:
         return ", ".join(map(value, given))
     if isinstance(given, dict):
         return ", ".join(f"{name} {value(one)}" for name, one in given.items())
-    return str(given)
+    return _HASH.sub(_shortened, str(given))
+
+
+def _shortened(hash_: re.Match[str]) -> str:
+    return f"{hash_[0][:12]}…"

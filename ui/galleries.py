@@ -151,10 +151,7 @@ def _refusals(gallery: GalleryOut) -> None:
         return
     panel = st.expander(amount(gallery.refused, "refused picture"), key=f"refused_{gallery.id}")
     with panel:
-        st.dataframe(
-            [{"SKU": one.sku, "why": one.reason} for one in gallery.refusals],
-            hide_index=True,
-            key=f"refusals_{gallery.id}",
-        )
+        for one in gallery.refusals:
+            st.caption(f"**{plain(one.sku)}** · {plain(one.reason)}")
         if gallery.refused > len(gallery.refusals):
             st.caption(f"And {amount(gallery.refused - len(gallery.refusals), 'more picture')}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -36,6 +37,12 @@ def note_ended(session: Session, job: Job) -> None:
     error = {} if job.error is None else {"error": job.error}
     after = {"state": job.state, **done, **error}
     note(session, job.actor, f"{_WORDS[job.kind]}.end", _subject(job), after=after)
+
+
+def note_mended(session: Session, counts: Mapping[str, int], actor: str) -> None:
+    """A reconciliation that was no job (`akin doctor --repair`) has mended something."""
+    found = {name: count for name, count in counts.items() if count}
+    note(session, actor, "reconcile.end", Subject("command", "doctor", "akin doctor"), after=found)
 
 
 def _subject(job: Job) -> Subject:

@@ -92,7 +92,14 @@ def test_an_empty_log_is_told_calmly(visit: Visit) -> None:
 
 @pytest.mark.parametrize(
     ("given", "shown"),
-    [(None, "nothing"), (True, "yes"), (0, "0"), ([1, None], "1, nothing"), ({"a": False}, "a no")],
+    [
+        (None, "nothing"),
+        (True, "yes"),
+        (0, "0"),
+        ([1, None], "1, nothing"),
+        ({"a": False}, "a no"),
+        ("9f86d081884c7d65" * 4, "9f86d081884c…"),
+    ],
 )
 def test_values_are_said_as_people_say_them(given: object, shown: str) -> None:
     assert value(given) == shown
