@@ -137,9 +137,7 @@ def test_weights_of_another_size_are_refused(client, tiny, folder):
 def test_what_is_no_model_is_told(client, http, tmp_path):
     path = tmp_path / "model.zip"
     path.write_bytes(b"no zip at all")
-    with pytest.raises(
-        ApiError, match=r"This is no packed model .*: send what `akin models ex"
-    ):
+    with pytest.raises(ApiError, match=r"This is no packed model .*: send what `akin models ex"):
         client.import_model(path)
     answer = http.put("/v1/models/import", params={"name": "a\nb"}, content=b"")
     assert answer.status_code == 422
