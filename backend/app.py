@@ -9,14 +9,15 @@ import structlog
 from fastapi import FastAPI
 
 from backend import health, problems
+from backend.audit import routes as audit_routes
 from backend.catalogue import import_routes
 from backend.catalogue import routes as catalogue_routes
 from backend.errors import Unavailable
 from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
-from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestMetrics
+from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestId, RequestMetrics
 from backend.migrating import check, upgrade
-from backend.registry import deployment_routes, version_routes
+from backend.registry import deployment_routes, gallery_routes, version_routes
 from backend.registry import routes as registry_routes
 from backend.registry.service import ensure_active
 from backend.runtime import Runtime
@@ -51,11 +52,14 @@ def create_app(runtime: Runtime) -> FastAPI:
         deployment_routes,
         version_routes,
         registry_routes,
+        gallery_routes,
+        audit_routes,
         training_routes,
     ):
         app.include_router(module.router)
     app.include_router(health.router)
     problems.install(app)
+    app.add_middleware(RequestId)
     app.add_middleware(RequestMetrics)
     app.add_middleware(BodyLimit, limit=runtime.settings.max_body_bytes)
     app.add_middleware(OriginCheck, allowed=runtime.settings.allowed_hosts)

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress, TaskID
 
+from backend.accounts.actor import LOCAL_ADMIN
 from backend.agreement import Agreement, Step
 from backend.catalogue.schemas import ImportCreate
 from backend.catalogue.sources import collect
 from backend.client import AkinClient
 from backend.commands import (
+    auditing,
     centring,
     checking,
     evaluating,
     exporting,
+    galleries,
     importing,
     jobs,
     maintenance,
@@ -91,11 +94,15 @@ def reconcile_here(
     runtime: Runtime, request: ReconcileRequest, alone: bool, step: Step
 ) -> Agreement:
     """Compare the parts in this process, and mend them if that is asked for."""
+    from backend.jobs.noting import note_mended
     from workers.reconciliation.reconcile import reconcile
     from workers.reconciliation.rounds import Directly
 
     work = Directly(runtime, step)
     ledger = reconcile(runtime, work, mend=request.mend, deep=request.deep, alone=alone)
+    if request.mend and not ledger.in_line:
+        with runtime.database.write() as session:
+            note_mended(session, ledger.result(), LOCAL_ADMIN.name)
     return Agreement(ledger.result(), tuple(line.sentence for line in ledger.lines()))
 
 
@@ -140,6 +147,8 @@ models.app.command("centre")(centring.centre_command(centre_here))
 for command in versions.COMMANDS:
     models.app.command(command.__name__)(command)
 app.add_typer(models.app, name="models")
+app.add_typer(galleries.app, name="galleries")
+app.add_typer(auditing.app, name="audit")
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from pydantic import BaseModel
 
+from backend.audit.schemas import AuditFilter, AuditLineOut
 from backend.catalogue.preview_schemas import ManifestPreview, PicturePreview, PreviewRequest
 from backend.catalogue.schemas import (
     BulkEdit,
@@ -31,6 +32,7 @@ from backend.catalogue.schemas import (
 from backend.errors import AkinError, NotFound, Unavailable
 from backend.jobs.schemas import JobItemOut, JobOut, ReconcileRequest
 from backend.paging import Page
+from backend.registry.gallery_schemas import GalleriesOut
 from backend.registry.schemas import (
     DeploymentOut,
     ModelInfo,
@@ -277,6 +279,23 @@ class AkinClient:
     def retry_job(self, job_id: str) -> JobOut:
         """Queue a failed or cancelled job again; what was done stays done."""
         return JobOut.model_validate(self._send("POST", f"/v1/jobs/{job_id}/retry"))
+
+    def galleries(self) -> GalleriesOut:
+        """Every gallery and how far it holds the catalogue."""
+        return self._get(GalleriesOut, "/v1/galleries")
+
+    # Audit log
+
+    def audit(
+        self, wanted: AuditFilter | None = None, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[AuditLineOut]:
+        """One page of who changed what, newest first."""
+        query = (wanted or AuditFilter()).query()
+        return self._page(AuditLineOut, "/v1/audit", cursor=cursor, limit=limit, **query)
+
+    def audit_table(self, wanted: AuditFilter | None = None) -> Iterator[bytes]:
+        """The same as CSV, whole and streamed."""
+        yield from self._chunks("/v1/audit.csv", **(wanted or AuditFilter()).query())
 
     # Training
 

@@ -1,14 +1,17 @@
-"""What stands before every route: host and origin check, body limit, request metrics."""
+"""What stands before every route: host and origin check, body limit, request id and metrics."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.audit.service import REQUEST
 from backend.problems import problem
 from backend.settings import LOOPBACK
 from backend.telemetry import REQUEST_SECONDS, REQUESTS
@@ -19,6 +22,7 @@ STREAMED = ("/v1/imports/", "/v1/models/import")
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
+_REQUEST_ID = re.compile(r"[\w.:+/=-]{1,100}", re.ASCII)
 
 
 class HostCheck:
@@ -110,6 +114,21 @@ class BodyLimit:
             f"The request is larger than {self.limit / 2**20:.3g} MB: "
             "send large catalogues as an import."
         )
+
+
+class RequestId:
+    """Gives what a request does the id that it came with: in the log, and in the audit log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "") if scope["type"] == "http" else ""
+        if not _REQUEST_ID.fullmatch(given):
+            await self.app(scope, receive, send)
+            return
+        with structlog.contextvars.bound_contextvars(**{REQUEST: given}):
+            await self.app(scope, receive, send)
 
 
 class RequestMetrics:

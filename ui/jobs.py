@@ -13,6 +13,7 @@ _REFRESH_SECONDS = 1.5
 _KINDS = {
     "ingest": "Import",
     "embed": "Making pictures searchable",
+    "reembed": "Seeing the catalogue with a new image tower",
     "reconcile": "Checking that nothing is missing",
     "train": "Training a model",
 }

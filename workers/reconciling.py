@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert
 
-from backend.jobs.schemas import ReconcileRequest
+from backend.jobs.schemas import GALLERIES, ReconcileRequest
 from backend.jobs.tables import JobItem
 from workers.app import task
 from workers.reconciliation.ledger import Ledger
@@ -16,7 +16,8 @@ from workers.run import Run
 
 @task("reconcile")
 def reconcile_all(run: Run) -> dict[str, Any]:
-    """Do what the request says; the result counts what was compared and what was found.
+    """Do what the request says; the result counts what was compared and what was found,
+    altogether and in each gallery.
 
     A job that is resumed starts anew: what it mended stays mended.
 
@@ -26,7 +27,7 @@ def reconcile_all(run: Run) -> dict[str, Any]:
     request = ReconcileRequest.model_validate(run.parameters)
     ledger = reconcile(run.runtime, _UnderLease(run), mend=request.mend, deep=request.deep)
     _report(run, ledger)
-    return ledger.result()
+    return {**ledger.result(), GALLERIES: ledger.by_gallery()}
 
 
 class _UnderLease:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from backend.database import after_commit
 from backend.jobs import lease, service
 from backend.jobs.lease import LeaseLost
+from backend.jobs.noting import note_ended
 from backend.jobs.schemas import PROGRESS
 from backend.jobs.tables import Job
 from backend.runtime import Runtime
@@ -168,7 +169,9 @@ class Run:
     @contextmanager
     def _locked(self) -> Iterator[tuple[Session, Job]]:
         with self._held(), self.runtime.database.write() as session:
-            yield session, lease.check(session, self.job_id, self._token, lock=True)
+            job = lease.check(session, self.job_id, self._token, lock=True)
+            yield session, job
+            note_ended(session, job)
 
     @contextmanager
     def _held(self) -> Iterator[None]:

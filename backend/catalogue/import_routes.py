@@ -121,11 +121,14 @@ async def send_file(
     await to_thread.run_sync(_receive, runtime, job_id, sha256, chunks, limiter=_uploads)
 
 
-@router.post("/{job_id}/start", status_code=202, dependencies=[Manager], summary="Start an import")
-def start_import(job_id: str, runtime: Runtime = Depends(get_runtime)) -> JobOut:
+@router.post("/{job_id}/start", status_code=202, summary="Start an import")
+def start_import(
+    job_id: str, actor: Actor = Manager, runtime: Runtime = Depends(get_runtime)
+) -> JobOut:
     """Every file is sent: a worker takes it from here; watch the job."""
     with runtime.database.write() as session:
-        return jobs.to_schema(imports.start(session, runtime.queue, job_id))
+        job = imports.start(session, runtime.queue, job_id, actor.name)
+        return jobs.to_schema(job)
 
 
 def _preview_request(given: UploadFile | str) -> PreviewRequest:

@@ -21,6 +21,7 @@ from backend.catalogue.tables import Blob
 from backend.errors import Conflict, NotFound, TooLarge
 from backend.jobs import service as jobs
 from backend.jobs.broker import Queue
+from backend.jobs.noting import note_asked
 from backend.jobs.schemas import RELEASED
 from backend.jobs.tables import ImportFile, Job
 
@@ -108,7 +109,7 @@ def check_claimed(session: Session, job_id: str, sha256: str) -> None:
         )
 
 
-def start(session: Session, queue: Queue, job_id: str) -> Job:
+def start(session: Session, queue: Queue, job_id: str, actor: str = "akin") -> Job:
     """Queue an import that has all its files.
 
     Raises:
@@ -117,16 +118,19 @@ def start(session: Session, queue: Queue, job_id: str) -> Job:
     """
     _collecting(session, job_id)
     files = select(func.count(), func.min(ImportFile.name)).where(ImportFile.job_id == job_id)
-    if session.execute(files).one()[0] == 0:
+    count = session.execute(files).one()[0]
+    if count == 0:
         raise Conflict(f"Import {job_id} holds no files: claim and send some, then start it.")
     missing, first = session.execute(files.where(~ImportFile.received)).one()
     if missing:
-        count = "1 file" if missing == 1 else f"{missing:,} files"
+        lacking = "1 file" if missing == 1 else f"{missing:,} files"
         raise Conflict(
-            f"Import {job_id} still lacks the bytes of {count}, first {first}: send what is "
+            f"Import {job_id} still lacks the bytes of {lacking}, first {first}: send what is "
             "missing, then start it."
         )
-    return jobs.start(session, queue, job_id)
+    job = jobs.start(session, queue, job_id)
+    note_asked(session, job, actor, files=count)
+    return job
 
 
 def files_of(session: Session, job_id: str) -> Iterator[FileClaim]:

@@ -32,7 +32,7 @@ MAX_VALUES = 5_000_000
 REMARKS = frozenset({"akin_line", "akin_outcome", "akin_reason", DECLARATION})
 _JSON_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 # A spreadsheet runs what begins so, and what follows its separators; the apostrophe that stops it
-# (backend/jobs/report_table.py puts it there) is no part of the text.
+# (backend/spreadsheet.py puts it there) is no part of the text.
 _PROTECTED = re.compile(r"""^'(?='*[=+\-@\t\r])|(?<=[;\t\r\n])'(?=['"]*[=+\-@])""")
 
 

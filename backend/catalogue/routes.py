@@ -12,13 +12,12 @@ from pydantic import StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.accounts.actor import require
+from backend.accounts.actor import Actor, require
 from backend.catalogue import examples, picture_routes, service
 from backend.catalogue.export_limits import with_problems
 from backend.catalogue.exporting import export_lines, export_size, export_zip
 from backend.catalogue.facets import facets, summary
 from backend.catalogue.listing import list_products, read_filter
-from backend.catalogue.lost_pictures import forget_problems
 from backend.catalogue.presenting import active_gallery, to_schema
 from backend.catalogue.renditions import prepare_image, store_image
 from backend.catalogue.schemas import (
@@ -85,12 +84,13 @@ def get_products(
     summary="Create a product",
     status_code=HTTPStatus.CREATED,
     responses=examples.PRODUCT_CREATED,
-    dependencies=[_MANAGER],
 )
-def post_product(new: ProductCreate, runtime: Runtime = Depends(get_runtime)) -> ProductOut:
+def post_product(
+    new: ProductCreate, actor: Actor = _MANAGER, runtime: Runtime = Depends(get_runtime)
+) -> ProductOut:
     """Add a product; its images are sent afterwards."""
     with runtime.database.write() as session:
-        return _shown(session, service.create_product(session, new))
+        return _shown(session, service.create_product(session, new, actor.name))
 
 
 @router.get(
@@ -112,12 +112,14 @@ def get_product_by_sku(
     "/products/bulk",
     summary="Change or delete many products",
     responses=examples.BULK,
-    dependencies=[_MANAGER],
 )
-def post_bulk(edit: BulkEdit, runtime: Runtime = Depends(get_runtime)) -> BulkResult:
+def post_bulk(
+    edit: BulkEdit, actor: Actor = _MANAGER, runtime: Runtime = Depends(get_runtime)
+) -> BulkResult:
     """Move up to a thousand products to a split or category, or delete them."""
     with runtime.database.write() as session:
-        return BulkResult(changed=service.bulk_edit(session, runtime.queue, edit))
+        changed = service.bulk_edit(session, runtime.queue, edit, actor.name)
+        return BulkResult(changed=changed)
 
 
 @router.get(
@@ -136,14 +138,16 @@ def get_product(product_id: str, runtime: Runtime = Depends(get_runtime)) -> Pro
     "/products/{product_id}",
     summary="Change a product",
     responses=examples.PRODUCT,
-    dependencies=[_MANAGER],
 )
 def patch_product(
-    product_id: str, change: ProductUpdate, runtime: Runtime = Depends(get_runtime)
+    product_id: str,
+    change: ProductUpdate,
+    actor: Actor = _MANAGER,
+    runtime: Runtime = Depends(get_runtime),
 ) -> ProductOut:
     """Change the fields that are given; filters see the change once the embed job has run."""
     with runtime.database.write() as session:
-        product = service.update_product(session, runtime.queue, product_id, change)
+        product = service.update_product(session, runtime.queue, product_id, change, actor.name)
         return _shown(session, product)
 
 
@@ -151,12 +155,13 @@ def patch_product(
     "/products/{product_id}",
     summary="Delete a product",
     status_code=HTTPStatus.NO_CONTENT,
-    dependencies=[_MANAGER],
 )
-def delete_product(product_id: str, runtime: Runtime = Depends(get_runtime)) -> Response:
+def delete_product(
+    product_id: str, actor: Actor = _MANAGER, runtime: Runtime = Depends(get_runtime)
+) -> Response:
     """Delete a product with its images; stored pictures that no other product shows go too."""
     with runtime.database.write() as session:
-        if not service.delete_products(session, runtime.queue, [product_id]):
+        if not service.delete_products(session, runtime.queue, [product_id], actor.name):
             raise NotFound(f"There is no product {product_id}: it may have been deleted.")
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
@@ -166,10 +171,12 @@ def delete_product(product_id: str, runtime: Runtime = Depends(get_runtime)) -> 
     summary="Add an image to a product",
     status_code=HTTPStatus.CREATED,
     responses=examples.PRODUCT_CREATED,
-    dependencies=[_MANAGER],
 )
 def post_image(
-    product_id: str, image: UploadFile, runtime: Runtime = Depends(get_runtime)
+    product_id: str,
+    image: UploadFile,
+    actor: Actor = _MANAGER,
+    runtime: Runtime = Depends(get_runtime),
 ) -> ProductOut:
     """Store a picture; search finds it once the embed job has run. Sent twice, nothing changes."""
     with runtime.database.read() as session:
@@ -178,10 +185,9 @@ def post_image(
     prepared = prepare_image(runtime.query_decoder, data, name=image.filename or "the file")
     sha256 = store_image(runtime.blobs, prepared)
     with runtime.database.write() as session:
-        product = service.get(session, product_id, for_change=True)
-        is_new = service.attach_image(session, product, sha256, prepared.facts)
-        if forget_problems(session, [sha256]) or is_new:
-            service.ensure_embedded(session, runtime.queue)
+        product = service.add_image(
+            session, runtime.queue, product_id, sha256, prepared.facts, actor.name
+        )
         shown = _shown(session, product)
     if not runtime.blobs.exists(sha256):  # an embed job removed the same bytes before the commit
         store_image(runtime.blobs, prepared)
@@ -192,14 +198,16 @@ def post_image(
     "/products/{product_id}/images/{image_id}",
     summary="Remove an image from a product",
     status_code=HTTPStatus.NO_CONTENT,
-    dependencies=[_MANAGER],
 )
 def delete_image(
-    product_id: str, image_id: str, runtime: Runtime = Depends(get_runtime)
+    product_id: str,
+    image_id: str,
+    actor: Actor = _MANAGER,
+    runtime: Runtime = Depends(get_runtime),
 ) -> Response:
     """Take one image off a product; the stored picture goes if no other product shows it."""
     with runtime.database.write() as session:
-        service.delete_image(session, runtime.queue, product_id, image_id)
+        service.delete_image(session, runtime.queue, product_id, image_id, actor.name)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 

@@ -10,27 +10,14 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import (
-    ColumnElement,
-    delete,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, delete, func, insert, literal, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from backend import clock
+from backend.catalogue import noting
+from backend.catalogue.lost_pictures import forget_problems
 from backend.catalogue.renditions import ImageFacts
-from backend.catalogue.schemas import (
-    BulkEdit,
-    ProductCreate,
-    ProductUpdate,
-    sku_form,
-)
+from backend.catalogue.schemas import BulkEdit, ProductCreate, ProductUpdate, sku_form
 from backend.catalogue.tables import Blob, Image, Product, Removal
 from backend.catalogue.writing import (
     change_product,
@@ -72,7 +59,7 @@ def get_by_sku(session: Session, sku: str, *, for_change: bool = False) -> Produ
     return product
 
 
-def create_product(session: Session, new: ProductCreate) -> Product:
+def create_product(session: Session, new: ProductCreate, actor: str = "akin") -> Product:
     """Add a product without images.
 
     Raises:
@@ -85,11 +72,16 @@ def create_product(session: Session, new: ProductCreate) -> Product:
             f"There is a product with the SKU '{new.sku}' already: change that one, or choose "
             "another SKU."
         )
+    noting.note_created(session, product, actor)
     return product
 
 
 def update_product(
-    session: Session, queue: Queue, product_id: str, change: ProductUpdate
+    session: Session,
+    queue: Queue,
+    product_id: str,
+    change: ProductUpdate,
+    actor: str = "akin",
 ) -> Product:
     """Change the fields that are given; an attribute or price of null goes away.
 
@@ -99,12 +91,14 @@ def update_product(
             attribute of another kind.
     """
     product = get(session, product_id, for_change=True)
+    before = noting.fields_of(product)
     if change_product(session, product, change.model_dump(exclude_unset=True)):
+        noting.note_updated(session, product, before, actor)
         ensure_embedded(session, queue)
     return product
 
 
-def bulk_edit(session: Session, queue: Queue, edit: BulkEdit) -> int:
+def bulk_edit(session: Session, queue: Queue, edit: BulkEdit, actor: str = "akin") -> int:
     """The same change to many products, or their deletion; how many it changed.
 
     Products that are not there, or are so already, are not counted.
@@ -116,11 +110,12 @@ def bulk_edit(session: Session, queue: Queue, edit: BulkEdit) -> int:
     if bool(given) == edit.delete:
         raise InvalidInput("A bulk edit needs either a new split or category, or delete: true.")
     if edit.delete:
-        return delete_products(session, queue, edit.product_ids)
+        return delete_products(session, queue, edit.product_ids, actor)
     check_texts(given)
     differs = or_(*(getattr(Product, name) != value for name, value in given.items()))
     ids = _locked_ids(session, edit.product_ids, differs)
     if ids:
+        noting.note_edited(session, ids, given, actor)
         moment = clock.now()
         session.execute(
             update(Product).where(Product.id.in_(ids)).values(**given, updated_at=moment)
@@ -130,13 +125,16 @@ def bulk_edit(session: Session, queue: Queue, edit: BulkEdit) -> int:
     return len(ids)
 
 
-def delete_products(session: Session, queue: Queue, product_ids: Sequence[str]) -> int:
+def delete_products(
+    session: Session, queue: Queue, product_ids: Sequence[str], actor: str = "akin"
+) -> int:
     """Delete products with their images; how many there were. Ids that are not there are ignored.
 
     Their points, blobs and renditions go with the next embed job of each gallery.
     """
     ids = _locked_ids(session, product_ids)
     if ids:
+        noting.note_deleting(session, ids, actor)
         _leave_removals(session, Image.product_id.in_(ids))
         session.execute(delete(Product).where(Product.id.in_(ids)))
         ensure_embedded(session, queue)
@@ -167,12 +165,39 @@ def attach_image(session: Session, product: Product, sha256: str, facts: ImageFa
     return is_new
 
 
-def delete_image(session: Session, queue: Queue, product_id: str, image_id: str) -> None:
+def add_image(
+    session: Session,
+    queue: Queue,
+    product_id: str,
+    sha256: str,
+    facts: ImageFacts,
+    actor: str = "akin",
+) -> Product:
+    """Give a product a stored blob; one that it has already heals where its bytes were lost.
+
+    Raises:
+        NotFound: if there is no such product.
+    """
+    product = get(session, product_id, for_change=True)
+    is_new = attach_image(session, product, sha256, facts)
+    is_healed = forget_problems(session, [sha256])
+    if is_new or is_healed:
+        action = "image.add" if is_new else "image.restore"
+        noting.note_image(session, product, action, sha256, actor)
+        ensure_embedded(session, queue)
+    return product
+
+
+def delete_image(
+    session: Session, queue: Queue, product_id: str, image_id: str, actor: str = "akin"
+) -> None:
     """Take one image off a product; raises NotFound."""
     product = get(session, product_id, for_change=True)
-    its_images = session.scalars(select(Image.id).where(Image.product_id == product_id))
-    if image_id not in its_images.all():
+    its_images = select(Image.id, Image.sha256).where(Image.product_id == product_id)
+    pictures = {found: sha256 for found, sha256 in session.execute(its_images)}  # noqa: C416
+    if image_id not in pictures:
         raise NotFound(f"Product '{product.sku}' has no image {image_id}: it may be deleted.")
+    noting.note_image(session, product, "image.remove", pictures[image_id], actor)
     _leave_removals(session, Image.id == image_id)
     session.execute(delete(Image).where(Image.id == image_id))
     product.updated_at = clock.now()

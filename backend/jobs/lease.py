@@ -16,6 +16,7 @@ from sqlalchemy import CursorResult, case, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend import clock
+from backend.jobs.noting import note_ended
 from backend.jobs.schemas import FINISHED, TRAIN
 from backend.jobs.states import HELD, Event, after
 from backend.jobs.tables import Job
@@ -159,6 +160,7 @@ def _expire(session: Session, *, before_now: bool) -> int:
     jobs = session.scalars(held.with_for_update(skip_locked=True)).all()
     for job in jobs:
         expire(job)
+        note_ended(session, job)
     return len(jobs)
 
 

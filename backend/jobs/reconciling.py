@@ -11,6 +11,7 @@ from backend import clock
 from backend.errors import Conflict
 from backend.jobs import service
 from backend.jobs.broker import Queue
+from backend.jobs.noting import note_asked
 from backend.jobs.schemas import FINISHED, ReconcileRequest
 from backend.jobs.tables import Job
 
@@ -31,7 +32,9 @@ def ensure_reconcile(session: Session, queue: Queue, request: ReconcileRequest, 
     unfinished = select(Job).where(Job.kind == KIND, Job.state.not_in(FINISHED))
     job = session.scalars(unfinished.order_by(Job.created_at)).first()
     if job is None:
-        return service.create(session, queue, kind=KIND, actor=actor, parameters=parameters)
+        job = service.create(session, queue, kind=KIND, actor=actor, parameters=parameters)
+        note_asked(session, job, actor)
+        return job
     if job.parameters != parameters:
         raise Conflict(f"Job {job.id} reconciles already: wait for it, or cancel it.")
     return job

@@ -6,10 +6,7 @@ columns that begin with `akin_` say what was wrong; an import passes over them.
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 from sqlalchemy import select
@@ -17,34 +14,23 @@ from sqlalchemy import select
 from backend.catalogue.schemas import ManifestField
 from backend.database import Database
 from backend.jobs.tables import JobItem
+from backend.spreadsheet import BYTE_ORDER_MARK, csv_line
 
 PAGE = 500
 REMARKS = ("akin_line", "akin_outcome", "akin_reason")
-# Where a spreadsheet may take a cell for a formula: at its start, and, for most of Europe separates
-# by semicolons, after what it takes for the end of a cell or row within it.
-_FORMULA = re.compile(
-    r"""^(?='*[=+\-@\t\r])|(?<=[;\t\r\n])(?=['"]*[=+\-@])""",
-)
 
 
 def report_table(database: Database, job_id: str, state: str | None = None) -> Iterator[str]:
-    """The report of a job as lines of CSV, those items in `state`; a byte order mark first, for
-    Excel takes the text for Windows-1252 without one.
+    """The report of a job as lines of CSV, those items in `state`.
 
     Each page has a transaction of its own, so that a slow reader holds nothing.
     """
     columns = _columns(database, job_id, state)
-    yield "\ufeff" + _line([*REMARKS, *columns])
+    yield BYTE_ORDER_MARK + csv_line([*REMARKS, *columns])
     for item in _items(database, job_id, state):
         row = _row(item)
         remarks = [item.name, item.outcome or item.state, item.reason or ""]
-        yield _line([*remarks, *(row.get(column, "") for column in columns)])
-
-
-def safe(cell: str) -> str:
-    """A cell of which no spreadsheet runs a part as a formula: with an apostrophe before each that
-    could be one, which an import takes off again."""
-    return _FORMULA.sub("'", cell)
+        yield csv_line([*remarks, *(row.get(column, "") for column in columns)])
 
 
 def _columns(database: Database, job_id: str, state: str | None) -> Sequence[str]:
@@ -69,9 +55,3 @@ def _items(database: Database, job_id: str, state: str | None) -> Iterator[JobIt
 def _row(item: JobItem) -> dict[str, Any]:
     row: dict[str, Any] = item.payload.get("row", {})
     return row
-
-
-def _line(cells: Iterable[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(map(safe, cells))
-    return text.getvalue()

@@ -24,7 +24,7 @@ router = APIRouter(
     dependencies=[Depends(require("manager"))],
 )
 
-_ADMIN = Depends(require("admin"))
+_MANAGER, _ADMIN = Depends(require("manager")), Depends(require("admin"))
 Cursor = Annotated[str | None, Query(description="The `next_cursor` of the page before.")]
 
 
@@ -101,14 +101,19 @@ def report(
 
 
 @router.post("/{job_id}/cancel", status_code=202, summary="Cancel a job")
-def cancel_job(job_id: str, runtime: Runtime = Depends(get_runtime)) -> JobOut:
+def cancel_job(
+    job_id: str, actor: Actor = _MANAGER, runtime: Runtime = Depends(get_runtime)
+) -> JobOut:
     """Stop the job at its next batch; what it has done so far stays."""
     with runtime.database.write() as session:
-        return service.to_schema(service.cancel(session, job_id))
+        return service.to_schema(service.cancel(session, job_id, actor.name))
 
 
 @router.post("/{job_id}/retry", status_code=202, summary="Retry a failed or cancelled job")
-def retry_job(job_id: str, runtime: Runtime = Depends(get_runtime)) -> JobOut:
+def retry_job(
+    job_id: str, actor: Actor = _MANAGER, runtime: Runtime = Depends(get_runtime)
+) -> JobOut:
     """Run the job once more; it goes on where it stopped."""
     with runtime.database.write() as session:
-        return service.to_schema(service.retry(session, runtime.queue, job_id))
+        job = service.retry(session, runtime.queue, job_id, actor.name)
+        return service.to_schema(job)

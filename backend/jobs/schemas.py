@@ -17,6 +17,8 @@ PROGRESS = "progress"
 """The key in a running job's result under which its worker says how fast it is."""
 RELEASED = "released"
 """The key in a finished job's result that says that its files are not kept: no retry has them."""
+GALLERIES = "galleries"
+"""The key in a reconciliation's result under which stands what was found in each gallery."""
 FINISHED: frozenset[str] = frozenset({"cancelled", "done", "failed"})
 
 

@@ -14,6 +14,7 @@ from backend.database import after_commit
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.jobs.broker import Queue
 from backend.jobs.lease import locked, move
+from backend.jobs.noting import note_ended, note_steered
 from backend.jobs.schemas import EMBEDS, PROGRESS, RELEASED, JobItemOut, JobOut
 from backend.jobs.states import LIVE
 from backend.jobs.tables import Job, JobItem
@@ -84,7 +85,7 @@ def ensure_embed(
     return job or create(session, queue, kind=kind, actor=actor, subject=gallery_id)
 
 
-def cancel(session: Session, job_id: str) -> Job:
+def cancel(session: Session, job_id: str, actor: str = "akin") -> Job:
     """End a job: at once if nobody works on it, else its worker stops at the next batch.
 
     Raises:
@@ -92,11 +93,15 @@ def cancel(session: Session, job_id: str) -> Job:
         Conflict: it is already finished.
     """
     job = _to_change(session, job_id)
+    before = job.state
     move(job, "cancel")
+    note_steered(session, job, "cancel", before, actor)
+    if job.started_at is not None:
+        note_ended(session, job)
     return job
 
 
-def retry(session: Session, queue: Queue, job_id: str) -> Job:
+def retry(session: Session, queue: Queue, job_id: str, actor: str = "akin") -> Job:
     """Run a failed or cancelled job once more, with its attempts counted afresh.
 
     Raises:
@@ -113,7 +118,9 @@ def retry(session: Session, queue: Queue, job_id: str) -> Job:
     other = session.scalars(_live(kinds, job.subject)).first() if job.subject else None
     if other is not None:
         raise Conflict(f"Job {other.id} does the same work already: watch that one.")
+    before = job.state
     move(job, "retry")
+    note_steered(session, job, "retry", before, actor)
     job.attempts, job.error, job.result, job.stage = 0, None, {}, None
     job.started_at = None
     return _queued(session, queue, job)

@@ -8,11 +8,14 @@ its bound, and none is ever executed.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import shutil
+import struct
 import tempfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +30,17 @@ from backend.errors import InvalidInput, TooLarge
 LARGEST = {CARD: 4 << 20, COMPOSER: 2 << 30, TOWERS: 16 << 30}
 """The files of an artefact, and how many bytes each may have."""
 _CHUNK = 1 << 20
+_NO_ZIP = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What reading bytes as a zip raises that are none, or a damaged or encrypted one."""
 _BEGINNING = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
 
 
@@ -147,7 +161,7 @@ def unpack(packed: BinaryIO, folder: Path, max_bytes: int) -> None:
             for name in names:
                 with archive.open(name) as entry:
                     left -= _write(entry, folder / name, min(LARGEST[name], left))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _NO_ZIP as error:
         raise InvalidInput(
             f"This is no packed model ({str(error).rstrip('.').lower()}): send what "
             "`akin models export` wrote."

@@ -40,6 +40,11 @@ class Coverage(NamedTuple):
         return self.missing == 0 and self.stale == 0
 
     @property
+    def held(self) -> int:
+        """Of which SQL says that the gallery has a point, stale ones too."""
+        return self.images - self.missing - self.refused
+
+    @property
     def share(self) -> float:
         """The part of the images that is embedded, 0 to 1; 1 of an empty catalogue."""
         return self.embedded / self.images if self.images else 1.0

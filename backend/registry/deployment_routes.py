@@ -145,10 +145,12 @@ def get_promotion(runtime: Runtime = Depends(get_runtime)) -> PromotionOut:
     summary="Withdraw the promotion that waits",
     responses={200: _example(_WAITS | {"state": "withdrawn"})},
 )
-def withdraw(runtime: Runtime = Depends(get_runtime)) -> PromotionOut:
+def withdraw(
+    actor: Actor = Depends(current_actor), runtime: Runtime = Depends(get_runtime)
+) -> PromotionOut:
     """The active version goes on answering; the new gallery is dropped in a while."""
     with runtime.database.write() as session:
-        return history.promoting(session, promotion.withdraw(session))
+        return history.promoting(session, promotion.withdraw(session, actor.name))
 
 
 def _prepare(runtime: Runtime, serving: Serving, version_id: str) -> None:

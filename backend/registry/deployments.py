@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.errors import Unavailable
+from backend.registry.noting import note_version
 from backend.registry.tables import Deployment, ModelVersion
 
 RESTORES = "restores"
@@ -75,8 +76,10 @@ def deploy(
     actor: str,
     reason: str,
     gate: dict[str, Any] | None = None,
+    action: str = "promote",
 ) -> Active:
-    """Let a version answer from now on."""
+    """Let a version answer from now on; action: what the audit log calls it."""
+    before = newest(session)
     row = Deployment(
         version_id=version.id,
         version=version.name,
@@ -88,6 +91,11 @@ def deploy(
     )
     session.add(row)
     session.flush()
+    told = {"answering": version.name, "gallery": gallery_id, "reason": reason}
+    if row.gate.get("overridden"):
+        told["overridden"] = row.gate["reason"]
+    old = {"answering": before.version, "gallery": before.gallery_id} if before else None
+    note_version(session, actor, action, version, before=old, after=told)
     return to_active(version, row)
 
 

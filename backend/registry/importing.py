@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from backend.composition.artefact_files import TOWERS
 from backend.composition.card import CARD, BackboneCard, ModelCard, read_card
@@ -16,20 +14,17 @@ from backend.registry.lifecycle import register
 from backend.registry.tables import ModelVersion
 from backend.runtime import Runtime
 
-Added = Callable[[Session, ModelVersion], None]
-
 
 def import_version(
     runtime: Runtime,
     packed: BinaryIO,
     actor: str,
     name: str | None = None,
-    added: Added = lambda session, version: None,
 ) -> str:
     """Keep a packed artefact as a new version, ready to be promoted; its id.
 
     The backbone that the artefact names is taken from a version that is here already: a file
-    from outside opens no path and loads nothing from a hub. added: told in the same transaction.
+    from outside opens no path and loads nothing from a hub.
 
     Raises InvalidInput for what is no artefact, is damaged, does not fit its backbone, or has one
     that is not here; TooLarge; NoSpace.
@@ -41,9 +36,7 @@ def import_version(
         runtime.models.try_out(folder)
         artefact = runtime.artefacts.keep(folder)
     with runtime.database.write() as session:
-        version = register(session, card, artefact, actor=actor, name=name)
-        added(session, version)
-        return version.id
+        return register(session, card, artefact, actor=actor, name=name).id
 
 
 def _known_backbone(runtime: Runtime, folder: Path, card: ModelCard) -> BackboneCard:

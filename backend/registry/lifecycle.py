@@ -12,6 +12,7 @@ from backend import clock
 from backend.composition.card import ModelCard
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.registry.deployments import newest
+from backend.registry.noting import facts, note_version
 from backend.registry.service import free_name
 from backend.registry.tables import GalleryRow, ModelVersion, Promotion
 
@@ -52,6 +53,7 @@ def register(
     )
     session.add(version)
     session.flush()
+    note_version(session, actor, "import", version, after=facts(version))
     return version
 
 
@@ -90,6 +92,8 @@ def begin_training(
     )
     session.add(version)
     session.flush()
+    asked = {"from": parent.name, "parameters": parameters, "data": data}
+    note_version(session, actor, "train", version, after=facts(version) | asked)
     return version
 
 
@@ -103,12 +107,16 @@ def finish_training(
     version.figures = figures
     version.error = None
     version.state = "ready"
+    note_version(
+        session, version.actor, "ready", version, before={"state": "training"}, after=facts(version)
+    )
 
 
 def fail_training(session: Session, version_id: str, error: str) -> None:
     """No model came of it, and why in one sentence."""
     version = _in_training(session, version_id)
     version.state, version.error = "failed", error
+    _note_state(session, version.actor, "fail", version, "training", error=error)
 
 
 def resume_training(session: Session, version_id: str) -> None:
@@ -121,9 +129,12 @@ def resume_training(session: Session, version_id: str) -> None:
     if version.state != "failed":
         raise Conflict(f"{version.name} is {version.state}: only a failed one is trained on.")
     version.state, version.error = "training", None
+    _note_state(session, version.actor, "resume", version, "failed")
 
 
-def archive(session: Session, version_id: str, *, archived: bool = True) -> ModelVersion:
+def archive(
+    session: Session, version_id: str, *, actor: str, archived: bool = True
+) -> ModelVersion:
     """Put a version away, or bring it back: an archived one cannot be promoted.
 
     Raises:
@@ -137,10 +148,11 @@ def archive(session: Session, version_id: str, *, archived: bool = True) -> Mode
     if archived:
         _refuse_in_use(session, version, "archived")
     version.state = wanted
+    _note_state(session, actor, "archive" if archived else "restore", version, needed)
     return version
 
 
-def delete(session: Session, version_id: str) -> str | None:
+def delete(session: Session, version_id: str, *, actor: str) -> str | None:
     """Delete a version; the artefact that no version has any more, for the caller to discard after
     its transaction.
 
@@ -155,13 +167,14 @@ def delete(session: Session, version_id: str) -> str | None:
     _refuse_in_use(session, version, "deleted")
     _refuse_needed(session, version)
     artefact = version.artefact
+    note_version(session, actor, "delete", version, before=facts(version))
     session.delete(version)
     session.flush()
     others = select(func.count()).where(ModelVersion.artefact == artefact)
     return artefact if artefact is not None and not session.scalar(others) else None
 
 
-def rename(session: Session, version_id: str, name: str) -> ModelVersion:
+def rename(session: Session, version_id: str, name: str, *, actor: str) -> ModelVersion:
     """Call a version by another name.
 
     Raises:
@@ -175,8 +188,16 @@ def rename(session: Session, version_id: str, name: str) -> ModelVersion:
         raise InvalidInput("A model version needs a name: give at least one letter.")
     if wanted != version.name and free_name(session, wanted) != wanted:
         raise Conflict(f"There is a model version called {wanted} already: choose another name.")
-    version.name = wanted
+    old, version.name = version.name, wanted
+    note_version(session, actor, "rename", version, before={"name": old}, after={"name": wanted})
     return version
+
+
+def _note_state(
+    session: Session, actor: str, action: str, version: ModelVersion, before: str, **more: str
+) -> None:
+    after = {"state": version.state, **more}
+    note_version(session, actor, action, version, before={"state": before}, after=after)
 
 
 def _made_of(card: ModelCard, artefact: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from backend.registry.deployments import (
 )
 from backend.registry.gate import Gate, judge
 from backend.registry.lifecycle import version_row
+from backend.registry.noting import note_version
 from backend.registry.service import gallery_of
 from backend.registry.tables import Embedding, ModelVersion, Promotion
 
@@ -73,6 +74,8 @@ def promote(
     )
     session.add(waiting)
     session.flush()
+    asked = {"gallery": gallery_id, "reason": reason, "gate": gate.reason}
+    note_version(session, actor, "promotion_ask", version, after=asked)
     ensure_embed(session, queue, gallery_id, actor, searched=False)
     return waiting
 
@@ -94,7 +97,15 @@ def rollback(session: Session, *, actor: str, reason: str = "") -> Active:
     version = version_row(session, earlier.version_id, lock=True)
     told = f"rollback from {now.version}" + (f": {reason}" if reason.strip() else "")
     gate = {RESTORES: earlier.deployment}
-    return deploy(session, version, earlier.gallery_id, actor=actor, reason=told, gate=gate)
+    return deploy(
+        session,
+        version,
+        earlier.gallery_id,
+        actor=actor,
+        reason=told,
+        gate=gate,
+        action="rollback",
+    )
 
 
 def waiting_promotion(session: Session) -> Promotion | None:
@@ -102,7 +113,7 @@ def waiting_promotion(session: Session) -> Promotion | None:
     return session.scalars(select(Promotion).where(Promotion.state == "waiting")).one_or_none()
 
 
-def withdraw(session: Session) -> Promotion:
+def withdraw(session: Session, actor: str) -> Promotion:
     """Let the waiting promotion be; its gallery goes with the next round.
 
     Raises:
@@ -113,6 +124,9 @@ def withdraw(session: Session) -> Promotion:
     if waiting is None:
         raise NotFound("No promotion is waiting: nothing was changed.")
     _end(waiting, "withdrawn")
+    version = version_row(session, waiting.version_id)
+    told = {"gallery": waiting.gallery_id, "reason": waiting.reason}
+    note_version(session, actor, "promotion_withdraw", version, before=told)
     return waiting
 
 
@@ -134,6 +148,8 @@ def switch(session: Session) -> Active | None:
         gate = _passed(version, now, override=waiting.override)
     except Conflict as refused:
         _end(waiting, "refused", refused.sentence)
+        told = {"error": refused.sentence}
+        note_version(session, "akin", "promotion_refuse", version, after=told)
         return None
     _end(waiting, "done")
     return _deploy(session, version, waiting.gallery_id, gate, waiting.actor, waiting.reason)

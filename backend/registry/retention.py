@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend import clock
+from backend.audit.service import Subject, note
 from backend.database import after_commit
 from backend.errors import Conflict
 from backend.gallery.port import GalleryStore
@@ -15,13 +16,16 @@ from backend.jobs.lease import move
 from backend.jobs.schemas import EMBEDS
 from backend.jobs.states import LIVE
 from backend.jobs.tables import Job
+from backend.registry.coverage import coverage
 from backend.registry.deployments import active, newest, one_at_a_time
 from backend.registry.promotion import waiting_promotion
 from backend.registry.service import gallery_row
 from backend.registry.tables import Deployment, GalleryRow
 
 
-def drop_gallery(session: Session, store: GalleryStore, gallery_id: str) -> None:
+def drop_gallery(
+    session: Session, store: GalleryStore, gallery_id: str, actor: str = "akin"
+) -> None:
     """Forget a gallery and all its points; the store's part goes after the commit.
 
     Raises:
@@ -39,6 +43,8 @@ def drop_gallery(session: Session, store: GalleryStore, gallery_id: str) -> None
     if waiting is not None and waiting.gallery_id == gallery_id:
         raise Conflict(f"A promotion waits for the gallery {gallery_id}: withdraw it first.")
     _stop_embedding(session, gallery_id)
+    held = {"images": coverage(session, gallery_id).held, "image tower": row.fingerprint[:12]}
+    note(session, actor, "gallery.drop", Subject("gallery", row.id, row.id), before=held)
     session.delete(row)
     session.flush()
     after_commit(session, lambda: store.drop(gallery_id))

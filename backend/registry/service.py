@@ -91,7 +91,7 @@ def ensure_active(
         gallery_id = gallery_of(session, version)
         session.flush()
         reason = "the backbone of the settings at start"
-        now = deploy(session, version, gallery_id, actor=actor, reason=reason)
+        now = deploy(session, version, gallery_id, actor=actor, reason=reason, action="start")
     for gallery in galleries(session):
         if _opened_empty(runtime.galleries, gallery.id, gallery.dim):
             session.execute(delete(Embedding).where(Embedding.gallery_id == gallery.id))

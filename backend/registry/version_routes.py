@@ -87,23 +87,30 @@ def export_model(version_id: str, runtime: Runtime = Depends(get_runtime)) -> St
 
 @router.patch("/{version_id}", summary="Rename or archive", responses={200: VERSION_ANSWER})
 def change_version(
-    version_id: str, change: VersionChange, runtime: Runtime = Depends(get_runtime)
+    version_id: str,
+    change: VersionChange,
+    actor: Actor = Depends(current_actor),
+    runtime: Runtime = Depends(get_runtime),
 ) -> VersionOut:
     """Another name, or put away: an archived version cannot be promoted."""
     with runtime.database.write() as session:
         if change.name is not None:
-            lifecycle.rename(session, version_id, change.name)
+            lifecycle.rename(session, version_id, change.name, actor=actor.name)
         if change.archived is not None:
-            lifecycle.archive(session, version_id, archived=change.archived)
+            lifecycle.archive(session, version_id, actor=actor.name, archived=change.archived)
         session.flush()
         return find_version(session, version_id)
 
 
 @router.delete("/{version_id}", status_code=204, summary="Delete a version")
-def delete_version(version_id: str, runtime: Runtime = Depends(get_runtime)) -> None:
+def delete_version(
+    version_id: str,
+    actor: Actor = Depends(current_actor),
+    runtime: Runtime = Depends(get_runtime),
+) -> None:
     """Refused while it is deployed, or another version or a gallery needs it."""
     with runtime.database.write() as session:
-        unused = lifecycle.delete(session, version_id)
+        unused = lifecycle.delete(session, version_id, actor=actor.name)
     if unused is not None:
         runtime.artefacts.discard(unused)
 

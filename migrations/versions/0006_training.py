@@ -8,7 +8,7 @@ from alembic import op
 from backend.database import Json, Moment
 
 revision: str = "0006"
-down_revision: str | None = "0004"
+down_revision: str | None = "0005"
 branch_labels: str | None = None
 depends_on: str | None = None
 

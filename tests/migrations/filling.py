@@ -6,6 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from backend.audit.tables import AuditLine
 from backend.catalogue.tables import (
     Attribute,
     Blob,
@@ -26,7 +27,7 @@ RED = hashlib.blake2b(b"red", digest_size=16).hexdigest()
 
 def fill(database: Database) -> None:
     """Write a small catalogue, a job and a deployment."""
-    for rows in (_catalogue(), _jobs(), _registry()):
+    for rows in (_catalogue(), _jobs(), _registry(), _audit()):
         for row in rows:
             with database.write() as session:
                 session.add(row)
@@ -53,6 +54,22 @@ def _catalogue() -> list[Base]:
         ValueRow(id=1, slug="colour", digest=RED, text="red"),
         ProductValue(product_number=1, value_id=1),
         Removal(image_id="i0", sha256="b" * 64, created_at=NOON),
+    ]
+
+
+def _audit() -> list[Base]:
+    return [
+        AuditLine(
+            id=1,
+            at=NOON,
+            actor="ann",
+            action="product.create",
+            subject_kind="product",
+            subject_id="p1",
+            label="TEE-1",
+            before={},
+            after={"title": "Red tee"},
+        )
     ]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from backend.audit.schemas import AuditLineOut
 from backend.catalogue.schemas import (
     CatalogueSummary,
     Facet,
@@ -25,6 +26,7 @@ from backend.encoding.vocabulary import Vocabulary, words_of
 from backend.errors import InvalidInput, NotFound
 from backend.gallery.filters import Condition, parse_filter
 from backend.jobs.schemas import JobItemOut, JobOut
+from backend.registry.gallery_schemas import GalleryOut
 from backend.search.schemas import Reference, SearchHit, SearchRequest, SearchResponse, Share
 from workers.datasets.wardrobe.drawing import draw
 from workers.datasets.wardrobe.families import families
@@ -48,6 +50,8 @@ class Shop:
     previews: int = 0
     upload_bytes: int = 10**9
     searches: list[SearchRequest] = field(default_factory=list)
+    galleries: dict[str, GalleryOut] = field(default_factory=dict)
+    lines: list[AuditLineOut] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def fill(self, count: int) -> Shop:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated
 
 import uvicorn
 from fastapi import FastAPI, Form, Query, Request, Response, UploadFile
@@ -44,6 +44,8 @@ from backend.paging import Page
 from backend.registry.schemas import ComposerInfo, ModelInfo
 from backend.search.schemas import SearchRequest, SearchResponse
 from tests.ui.shop import Shop
+from tests.ui.shop_jobs import add_job
+from tests.ui.standin_admin import add_admin
 
 Filters = Annotated[list[str], Query(default_factory=list)]
 
@@ -79,6 +81,7 @@ def create_app(shop: Shop) -> FastAPI:
     _add_catalogue(app, shop)
     _add_imports(app, shop)
     _add_search(app, shop)
+    add_admin(app, shop)
 
     @app.exception_handler(AkinError)
     def problem(_: Request, error: AkinError) -> JSONResponse:
@@ -272,29 +275,6 @@ def _add_search(app: FastAPI, shop: Shop) -> None:
             context_length=32,
             demo=shop.demo,
         )
-
-
-def add_job(shop: Shop, kind: str, state: str, **facts: Any) -> JobOut:
-    """A job of the shop, with `facts` over what a new one has."""
-    blank: dict[str, Any] = {
-        "stage": None,
-        "done": 0,
-        "failed": 0,
-        "total": None,
-        "error": None,
-        "attempts": 1,
-        "parameters": {},
-        "result": {},
-        "actor": "local",
-        "created_at": datetime.now(UTC),
-        "started_at": datetime.now(UTC),
-        "finished_at": None,
-    }
-    job = JobOut.model_validate(
-        blank | {"id": f"j{shop.number():04}", "kind": kind} | facts | {"state": state}
-    )
-    shop.jobs[job.id] = job
-    return job
 
 
 def _page(found: list[ProductOut], start: int, limit: int) -> Page[ProductOut]:

@@ -19,7 +19,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from backend.catalogue.schemas import ProductFields
 from tests.ui.shop import Shop
-from tests.ui.standin import add_job, serve
+from tests.ui.shop_jobs import add_job
+from tests.ui.standin import serve
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from backend.jobs.schemas import JobItemOut
 from tests.ui.conftest import Visit, html
 from tests.ui.shop import Shop
-from tests.ui.standin import add_job
+from tests.ui.shop_jobs import add_job
 from ui.jobs import figures, summary
 
 

@@ -13,7 +13,7 @@ from backend.encoding.decoding import FORMATS
 from backend.jobs.schemas import JobOut
 from tests.ui.conftest import Visit, html
 from tests.ui.shop import Shop
-from tests.ui.standin import add_job
+from tests.ui.shop_jobs import add_job
 from ui.import_progress import stages
 from ui.sending import Sent
 

@@ -28,7 +28,7 @@ def reconcile_gallery(this: Round, row: GalleryRow) -> None:
     """Compare one gallery with SQL, and mend it if the round does."""
     store = this.runtime.galleries
     if row.id not in store.names():
-        this.ledger.found("lost_galleries", [row.id])
+        this.ledger.found("lost_galleries", [row.id], row.id)
         if not this.mend:
             return
         store.create(row.id, row.dim)
@@ -81,12 +81,15 @@ class _Comparison:
         with self._round.work.read() as session:
             return rows.image_states(session, self._gallery_id, after, self._round.page)
 
+    def _found(self, kind: str, names: Collection[str]) -> None:
+        self._round.ledger.found(kind, names, self._gallery_id)
+
     def _unpointed(self, suspects: Sequence[str]) -> None:
         absent = set(suspects) - self._present(suspects)
         with self._round.work.read() as session:
             found = rows.held(session, self._gallery_id, absent)
         self._forget(found)
-        self._round.ledger.found("rows_without_point", found)
+        self._found("rows_without_point", found)
 
     def _present(self, image_ids: Sequence[str]) -> set[str]:
         batches = in_batches(image_ids, FETCHED)
@@ -104,7 +107,7 @@ class _Comparison:
         found = [point_id for point_id in strange if point_id in present]
         if self._round.mend and found:
             self._gallery.delete(found)
-        self._round.ledger.found("points_without_row", found)
+        self._found("points_without_row", found)
 
     def _look_into(self, image_ids: Sequence[str]) -> None:
         """Into the vectors and payloads of these points."""
@@ -115,7 +118,7 @@ class _Comparison:
         if self._round.mend and bad:
             self._gallery.delete(bad)
         self._forget(bad)
-        self._round.ledger.found("bad_vectors", bad)
+        self._found("bad_vectors", bad)
         steady = {key: told for key, told in before.items() if after.get(key) == told}
         stale = {key for key, point in stored.items() if is_stale(steady.get(key), point)}
         self._update(sorted(stale.difference(bad)))
@@ -137,7 +140,7 @@ class _Comparison:
             with self._round.work.write() as session:
                 rows.make_stale(session, self._gallery_id, image_ids)
                 ensure_embed(session, self._round.runtime.queue, self._gallery_id)
-        self._round.ledger.found("stale_payloads", image_ids)
+        self._found("stale_payloads", image_ids)
 
     def _unattended(self) -> None:
         """Work that is left though nobody is to do it: the last embed job failed or was ended."""
@@ -148,4 +151,4 @@ class _Comparison:
         if self._round.mend:
             with self._round.work.write() as session:
                 ensure_embed(session, self._round.runtime.queue, self._gallery_id)
-        self._round.ledger.found("unattended", [self._gallery_id])
+        self._found("unattended", [self._gallery_id])

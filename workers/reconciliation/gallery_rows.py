@@ -12,6 +12,7 @@ from backend.catalogue.attributes import filterable_attributes
 from backend.catalogue.presenting import payload_of
 from backend.catalogue.tables import Image, Product, Removal
 from backend.gallery.port import Payload
+from backend.jobs.schemas import EMBEDS
 from backend.jobs.states import LIVE
 from backend.jobs.tables import Job
 from backend.registry.tables import Embedding
@@ -99,7 +100,7 @@ def make_stale(session: Session, gallery_id: str, image_ids: Collection[str]) ->
 def has_embed_job(session: Session, gallery_id: str) -> bool:
     """Whether a job is there that will look at the whole gallery before it finishes."""
     query = select(Job.id).where(
-        Job.kind == "embed", Job.subject == gallery_id, Job.state.in_(LIVE)
+        Job.kind.in_(EMBEDS), Job.subject == gallery_id, Job.state.in_(LIVE)
     )
     return session.execute(query.limit(1)).first() is not None
 

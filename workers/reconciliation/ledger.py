@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -115,10 +115,13 @@ class Ledger:
         self._found: Counter[str] = Counter()
         self._names: dict[str, list[str]] = {kind: [] for kind in KINDS}
         self._lost: list[Lost] = []
+        self._galleries: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
-    def found(self, kind: str, names: Collection[str]) -> None:
-        """Note things of one kind, mended by now if this round mends."""
+    def found(self, kind: str, names: Collection[str], gallery: str | None = None) -> None:
+        """Note things of one kind, mended by now if this round mends, and whose gallery's."""
         self._found[kind] += len(names)
+        if gallery is not None:
+            self._galleries[gallery][kind] += len(names)
         shown = self._names[kind]
         shown.extend(sorted(names)[: SHOWN_NAMES - len(shown)])
 
@@ -136,6 +139,13 @@ class Ledger:
         """Counts for programs: what was compared, each kind that was found, and the lost."""
         found = {kind: self._found[kind] for kind in KINDS if self._found[kind]}
         return {**self.compared, **found, "lost": self.lost}
+
+    def by_gallery(self) -> dict[str, dict[str, int]]:
+        """The kinds that were found in each gallery that was compared; none in most."""
+        return {
+            gallery: {kind: count for kind, count in found.items() if count}
+            for gallery, found in self._galleries.items()
+        }
 
     def lines(self) -> list[Line]:
         """The report: one line for each kind that was found, and one for each lost image."""

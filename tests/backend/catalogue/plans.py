@@ -21,8 +21,9 @@ LARGE = (
     "product_values",
     "job_items",
     "import_files",
+    "audit_log",
 )
-"""Tables that grow with the catalogue."""
+"""Tables that grow with the catalogue, and with every change of it."""
 
 _WHOLE = {
     "sqlite": re.compile(rf"SCAN ({'|'.join(LARGE)})\b"),

@@ -18,10 +18,11 @@ from backend.database import Database
 from backend.jobs import report_table as module
 from backend.jobs import service
 from backend.jobs.broker import Queue
-from backend.jobs.report_table import _line, report_table, safe
+from backend.jobs.report_table import report_table
 from backend.jobs.routes import router
 from backend.jobs.tables import JobItem
 from backend.runtime import Runtime
+from backend.spreadsheet import csv_line, safe
 
 
 def job_with(database: Database, queue: Queue, *items: dict[str, object]) -> str:
@@ -121,7 +122,7 @@ def test_wherever_a_spreadsheet_parts_a_report_no_cell_begins_as_a_formula(
     cells: list[str],
 ) -> None:
     """As where the list separator is a semicolon, a tab, or as it should be."""
-    line = _line(["name", *cells])
+    line = csv_line(["name", *cells])
     for separator in (";", "\t"):
         for row in csv.reader(io.StringIO(line, newline=""), delimiter=separator):
             assert [cell for cell in row if cell[:1] in set("=+-@")] == []
@@ -129,7 +130,10 @@ def test_wherever_a_spreadsheet_parts_a_report_no_cell_begins_as_a_formula(
 
 @given(st.lists(CELLS, min_size=1, max_size=3), texts("=+-@'\" ax"))
 def test_what_a_report_guards_is_read_again_as_it_was(cells: list[str], column: str) -> None:
-    lines = [_line(["sku", column]), *(_line([f"A{n}", cell]) for n, cell in enumerate(cells))]
+    lines = [
+        csv_line(["sku", column]),
+        *(csv_line([f"A{n}", cell]) for n, cell in enumerate(cells)),
+    ]
     table = read_table("".join(lines).encode(), "refusals.csv")
     assert table.columns == ["sku", column]
     assert [record.values[column] for record in table.records()] == cells

@@ -232,9 +232,9 @@ def test_one_promotion_waits_at_a_time_and_can_be_withdrawn(runtime, now, seeing
     with pytest.raises(Conflict, match="seeing is being promoted already: wait for it, or withd"):
         promote(runtime, better)
     with runtime.database.write() as session:
-        assert promotion.withdraw(session).state == "withdrawn"
+        assert promotion.withdraw(session, "ann").state == "withdrawn"
         with pytest.raises(NotFound, match="No promotion is waiting: nothing was changed"):
-            promotion.withdraw(session)
+            promotion.withdraw(session, "ann")
     assert promote(runtime, better).version == "better"
 
 

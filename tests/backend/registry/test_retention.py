@@ -68,7 +68,7 @@ def test_one_that_was_never_searched_goes_unless_a_promotion_waits_for_it(runtim
         waiting = promotion.promote(session, runtime.queue, "id of next", actor="ann")
         session.flush()
         assert droppable(session, days=7) == [others]
-        promotion.withdraw(session)
+        promotion.withdraw(session, "ann")
         session.flush()
         assert set(droppable(session, days=7)) == {others, waiting.gallery_id}
 

@@ -63,7 +63,7 @@ class DamagedShop:
         for sha256 in wanted:
             self.runtime.blobs.stage(sha256, [data], len(data))
             self._write(partial(imports.mark_received, job_id=job.id, sha256s=[sha256]))
-        import_routes.start_import(job.id, self.runtime)
+        import_routes.start_import(job.id, LOCAL_ADMIN, self.runtime)
         return workshop.run_ingest(self.runtime, job.id)
 
     def round(self, *, mend: bool, deep: bool = False, alone: bool = True) -> Ledger:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from fastapi import UploadFile
 
+from backend.accounts.actor import LOCAL_ADMIN
 from backend.blob_files import StoredFile
 from backend.blobs import Area
 from backend.catalogue.routes import post_image
@@ -235,7 +236,8 @@ def test_adding_the_same_picture_to_its_product_heals_it_too(shop: DamagedShop) 
     lose(shop, "3")
     shop.round(mend=True)
     product = workshop.products(shop.runtime)["3"]
-    post_image(product.id, UploadFile(io.BytesIO(data), filename="3.png"), shop.runtime)
+    sent = UploadFile(io.BytesIO(data), filename="3.png")
+    post_image(product.id, sent, LOCAL_ADMIN, shop.runtime)
     shop.embed()
     assert shop.problem("3") is None
     assert shop.found(deep=True) == {}
