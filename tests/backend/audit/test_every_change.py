@@ -19,6 +19,7 @@ from backend.catalogue.tables import Product
 from backend.runtime import Runtime
 from tests.backend.catalogue.stock import picture, stocked
 from tests.backend.registry.test_noting import LEAVES
+from tests.backend.training.test_noting import LEAVES as TRAINING_LEAVES
 
 RED = picture("red")
 RED_SHA = hashlib.sha256(RED).hexdigest()
@@ -157,7 +158,7 @@ def test_every_operation_that_changes_something_is_in_one_of_the_tables(api: Api
         for method in operations
         if method in {"post", "put", "patch", "delete"}
     }
-    names = [*CHANGES, *EXCEPTIONS, *LEAVES]
+    names = [*CHANGES, *EXCEPTIONS, *LEAVES, *TRAINING_LEAVES]
     assert len(names) == len(set(names)), "one is in two of them"
     assert offered == set(names)
 
