@@ -17,7 +17,7 @@ ENV PATH=/opt/akin/bin:$PATH \
     OMP_WAIT_POLICY=PASSIVE
 # The folders are Akin's, and so are volumes made from them. Fetched weights are kept in /models.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /models akin \
-    && install -d -o akin -g akin /app /blobs /models
+    && install -d -o akin -g akin /app /blobs /models /training
 WORKDIR /app
 COPY --from=environment /opt/akin /opt/akin
 COPY LICENSE ./

@@ -23,7 +23,9 @@ from backend.registry.service import ensure_active
 from backend.runtime import Runtime
 from backend.search import routes as search_routes
 from backend.search.serving import Serving
+from backend.training import routes as training_routes
 from workers.app import start_in_process
+from workers.recipes.offering import offered_recipes
 
 log = structlog.get_logger()
 
@@ -41,6 +43,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     """The application over an open runtime. It answers searches while `running` holds it."""
     app = FastAPI(title="Akin", version="1", description=DESCRIPTION)
     app.state.runtime = runtime
+    app.state.recipes = offered_recipes
     for module in (
         catalogue_routes,
         import_routes,
@@ -51,6 +54,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         registry_routes,
         gallery_routes,
         audit_routes,
+        training_routes,
     ):
         app.include_router(module.router)
     app.include_router(health.router)

@@ -13,6 +13,7 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 from fsspec.core import url_to_fs
@@ -64,6 +65,20 @@ class BlobStore:
         if data is None:
             raise NotFound(f"There is no stored picture {sha256}: it may have been deleted.")
         return data
+
+    def place(self, sha256: str, path: Path) -> None:
+        """Put a blob at `path`, for reading only: as a link to it where it lies on the same disk,
+        since blobs never change, else as a copy. Raises `NotFound`, and OSError for a full disk."""
+        if self._is_local:
+            try:
+                os.link(self._blob(sha256), path)
+            except FileExistsError:
+                return
+            except OSError:  # not there, another disk, or one without links
+                pass
+            else:
+                return
+        path.write_bytes(self.read(sha256))
 
     def exists(self, sha256: str) -> bool:
         """Whether the blob is there."""

@@ -31,6 +31,7 @@ from backend.commands import (
     sending,
     serving,
     training,
+    training_jobs,
     versions,
 )
 from backend.commands.terminal import AsJson, err, out, print_json, progress
@@ -141,6 +142,7 @@ datasets.command("check")(checking.check_command(check_dataset))
 datasets.command("spn-positives")(positives.spn_positives_command(make_here, describe_options))
 datasets.command("accept")(positives.accept_command(accept_here))
 app.add_typer(datasets, name="dataset")
+models.app.command("train")(training_jobs.train)
 models.app.command("centre")(centring.centre_command(centre_here))
 for command in versions.COMMANDS:
     models.app.command(command.__name__)(command)

@@ -43,6 +43,7 @@ from backend.registry.schemas import (
     VersionOut,
 )
 from backend.search.schemas import SearchRequest, SearchResponse
+from backend.training.schemas import CurvesOut, LogOut, RecipeOut, TrainRequest
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -247,6 +248,10 @@ class AkinClient:
         """One page of model versions, newest first."""
         return self._page(VersionOut, "/v1/models", state=state, cursor=cursor, limit=limit)
 
+    def version(self, version_id: str) -> VersionOut:
+        """One model version."""
+        return self._get(VersionOut, f"/v1/models/{version_id}")
+
     def job(self, job_id: str) -> JobOut:
         """One job as it stands."""
         return self._get(JobOut, f"/v1/jobs/{job_id}")
@@ -291,6 +296,26 @@ class AkinClient:
     def audit_table(self, wanted: AuditFilter | None = None) -> Iterator[bytes]:
         """The same as CSV, whole and streamed."""
         yield from self._chunks("/v1/audit.csv", **(wanted or AuditFilter()).query())
+
+    # Training
+
+    def recipes(self) -> list[RecipeOut]:
+        """The training methods, with the schema of their options."""
+        return [RecipeOut.model_validate(one) for one in self._send("GET", "/v1/recipes")]
+
+    def train(self, request: TrainRequest) -> JobOut:
+        """Start a training job."""
+        return self._post(JobOut, "/v1/train", request)
+
+    def curves(self, job_id: str, *, after: int = 0, limit: int = 500) -> CurvesOut:
+        """Loss and figures of a training job behind a step."""
+        query = {"after": str(after), "limit": str(limit)}
+        return self._get(CurvesOut, f"/v1/jobs/{job_id}/curves", **query)
+
+    def training_log(self, job_id: str, *, after: int = 0, limit: int = 200) -> LogOut:
+        """The newest lines of a training job's log behind a line."""
+        query = {"after": str(after), "limit": str(limit)}
+        return self._get(LogOut, f"/v1/jobs/{job_id}/log", **query)
 
     # Search
 

@@ -60,6 +60,15 @@ class Settings(BaseSettings):
     decode what somebody waits for: pictures in queries, single images, missing renditions."""
     decode_seconds: float = Field(20.0, gt=0)
 
+    train_threads: int = Field(2, ge=1)
+    train_segment_seconds: float = Field(600.0, gt=0, le=600)
+    """After so long a training job saves, renews and goes on: what a lost worker may cost."""
+    training_home: Path | None = None
+    """Where training jobs keep snapshots, checkpoints and features; inside home unless set. All
+    workers that train must see the same folder, or a job taken over by another begins anew."""
+    datasets: Path | None = None
+    """The folder below which training jobs may read datasets; none may while it is not set."""
+
     max_image_bytes: int = 50 * 1024 * 1024
     max_upload_bytes: int = 2 * 1024 * 1024 * 1024
     max_body_bytes: int = 64 * 1024 * 1024
@@ -91,6 +100,11 @@ class Settings(BaseSettings):
     def blob_root(self) -> str:
         """The fsspec URL under which blobs live; a folder inside home unless another is set."""
         return self.blob_url or (self.home.absolute() / "blobs").as_uri()
+
+    @property
+    def training_folder(self) -> Path:
+        """Where training jobs keep their files."""
+        return (self.training_home or self.home / "training").absolute()
 
     @property
     def embedded(self) -> bool:

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 import backend.audit.tables
 import backend.catalogue.tables
 import backend.jobs.tables
-import backend.registry.tables  # noqa: F401 - every table must be known to the metadata
+import backend.registry.tables
+import backend.training.tables  # noqa: F401 - every table must be known to the metadata
 from backend.database import Base, Database
 from backend.migrating import migration
 from backend.settings import Settings

@@ -15,6 +15,7 @@ _KINDS = {
     "embed": "Making pictures searchable",
     "reembed": "Seeing the catalogue with a new image tower",
     "reconcile": "Checking that nothing is missing",
+    "train": "Training a model",
 }
 _BADGES = {
     "collecting": ("receiving files", "blue"),

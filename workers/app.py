@@ -19,10 +19,15 @@ from backend.runtime import Runtime
 from workers.execution import Body, execute
 from workers.maintenance import Sweeper
 
-LANES = {"io": 2, "embed": 1, "reembed": 1}
+LANES = {"io": 2, "embed": 1, "reembed": 1, "train": 1}
 """Threads for each queue. A lane is a worker of its own, so that imports never block embedding."""
 
-_MODULES = ("workers.ingesting", "workers.embedding", "workers.reconciling")
+_MODULES = (
+    "workers.ingesting",
+    "workers.embedding",
+    "workers.reconciling",
+    "workers.training",
+)
 _BODIES: dict[str, Body] = {}
 
 

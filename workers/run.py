@@ -123,12 +123,16 @@ class Run:
         session.info["moved"] = session.info.get("moved", False) or moved
 
     def finish(
-        self, result: dict[str, Any], unless: Callable[[Session], bool] | None = None
+        self,
+        result: dict[str, Any],
+        unless: Callable[[Session], bool] | None = None,
+        also: Callable[[Session], None] | None = None,
     ) -> bool:
         """End the job as done, unless there is still something to do; whether it ended.
 
         `unless` is asked with the job's row locked, so work that is added at the same moment
-        is either seen by it, or finds the job finished and opens another.
+        is either seen by it, or finds the job finished and opens another. `also` writes what is to
+        be there if and only if the job is done.
 
         Raises:
             LeaseLost: if the lease is no longer ours.
@@ -136,6 +140,8 @@ class Run:
         with self._locked() as (session, job):
             if unless is not None and unless(session):
                 return False
+            if also is not None:
+                also(session)
             lease.finish(job, result)
         self.ended = True
         return True

@@ -23,6 +23,8 @@ STAGES = {
     "checking": "Reading and checking",
     "importing": "Importing",
     "embedding": "Making searchable",
+    "training": "Training",
+    "evaluating": "Measuring",
 }
 
 
@@ -54,6 +56,7 @@ def watch(client: AkinClient, job_id: str, bars: Progress, label: str) -> JobOut
     """
     bar = bars.add_task(label, total=None)
     stage: str | None = None
+    loss = Loss(client)
     while True:
         job = client.job(job_id)
         if job.stage and job.stage != stage:
@@ -63,9 +66,28 @@ def watch(client: AkinClient, job_id: str, bars: Progress, label: str) -> JobOut
             stage = job.stage
             bars.update(bar, description=STAGES.get(stage, stage.capitalize()))
         bars.update(bar, completed=job.done, total=job.total, rate=job.rate, left=job.seconds_left)
+        if job.stage == "training":
+            bars.update(bar, description=f"{STAGES['training']}{loss.of(job)}")
         if job.finished:
             return job
         time.sleep(POLL_SECONDS)
+
+
+class Loss:
+    """The newest loss of a training job, as it is shown beside its bar."""
+
+    def __init__(self, client: AkinClient) -> None:
+        self._client = client
+        self._step, self._told = 0, ""
+
+    def of(self, job: JobOut) -> str:
+        """`, loss 2.31`; nothing before there is one."""
+        found = self._client.curves(job.id, after=self._step, limit=2)
+        self._step = found.last_step
+        losses = [one.loss for one in found.points if one.loss is not None]
+        if losses:
+            self._told = f", loss {losses[-1]:.4g}"
+        return self._told
 
 
 def watch_embedding(client: AkinClient, bars: Progress) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.jobs.noting import note_ended
-from backend.jobs.schemas import FINISHED
+from backend.jobs.schemas import FINISHED, TRAIN
 from backend.jobs.states import HELD, Event, after
 from backend.jobs.tables import Job
 
@@ -92,8 +92,8 @@ def finish(job: Job, result: dict[str, Any]) -> None:
 
 def fail(job: Job, error: str) -> None:
     """The work cannot be done, and why in one sentence."""
-    move(job, "fail")
     job.error = error
+    move(job, "fail")
 
 
 def release(job: Job) -> None:
@@ -146,6 +146,10 @@ def move(job: Job, event: Event) -> None:
     if job.state not in HELD:
         job.lease_holder = job.lease_until = None
     job.finished_at = clock.now() if job.state in FINISHED else None
+    if job.kind == TRAIN:
+        from backend.training.following import follow  # it knows jobs too
+
+        follow(job)
 
 
 def _expire(session: Session, *, before_now: bool) -> int:

@@ -226,8 +226,15 @@ def test_every_queue_has_a_worker_whichever_profile_is_chosen(file):
         assert {*QUEUE_OF_KIND.values(), "beat"} <= set(taken)
 
 
-def test_the_gpu_worker_reserves_a_card_and_insists_on_it(file):
-    service = file.services["embedder-gpu"]
+def test_trainers_share_what_a_run_goes_on_from(file):
+    for name in ("trainer-cpu", "trainer-gpu"):
+        service = file.services[name]
+        assert f"training:{service.environment['AKIN_TRAINING_HOME']}" in service.volumes
+
+
+@pytest.mark.parametrize("name", ["embedder-gpu", "trainer-gpu"])
+def test_the_gpu_worker_reserves_a_card_and_insists_on_it(file, name):
+    service = file.services[name]
     assert service.deploy is not None
     (device,) = service.deploy.resources.reservations.devices
     assert (device.driver, device.capabilities) == ("nvidia", ["gpu"])

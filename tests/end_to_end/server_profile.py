@@ -36,7 +36,7 @@ from tests.end_to_end.server import free_port
 REPOSITORY = Path(__file__).parents[2]
 LOG_LINES = 40
 START_SECONDS = 300  # so long only where many things run on few cores
-LANES = "io,embed,beat"
+LANES = "io,embed,train,beat"
 
 
 @dataclass

@@ -19,6 +19,7 @@ from backend.catalogue.tables import (
 from backend.database import Base, Database
 from backend.jobs.tables import ImportFile, Job, JobItem
 from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion, Promotion
+from backend.training.tables import TrainingLogLine, TrainingPoint
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RED = hashlib.blake2b(b"red", digest_size=16).hexdigest()
@@ -77,6 +78,8 @@ def _jobs() -> list[Base]:
         Job(id="j1", kind="ingest", state="done", actor="local", created_at=NOON),
         JobItem(job_id="j1", position=1, name="tee.png", state="done", outcome="created"),
         ImportFile(job_id="j1", name="tee.png", sha256="a" * 64, size=9, received=True),
+        TrainingPoint(job_id="j1", step=1, epoch=0.1, loss=2.5, lr=0.1, seconds=1.0),
+        TrainingLogLine(job_id="j1", number=1, text="Begun.", created_at=NOON),
     ]
 
 

@@ -28,7 +28,7 @@ from backend.composition.composer import FeatureSum
 from backend.encoding.backbone import Backbone, load_backbone
 from workers.recipes.recipe import Recipe, Trained, Training, card_of, fitted
 from workers.recipes.towers_objective import Encoder, TowersObjective
-from workers.recipes.triplets import TripletParameters, told_beside, triplets_of
+from workers.recipes.triplets import TripletParameters, start_figures, told_beside, triplets_of
 from workers.trainer.choosing import choosing_figures
 from workers.trainer.features import FeatureCache
 from workers.trainer.objective import Outcome
@@ -72,7 +72,7 @@ def train(training: Training) -> Outcome:
     measure = choosing_figures(
         data.dataset, parent, training.cache, frozen_text=True, mean=parameters.mean
     )
-    start = None if measure is None else measure(parent)
+    start = start_figures(training, measure, data)
     with tempfile.TemporaryDirectory() as scratch:
         outcome = fitted(
             training,
@@ -183,6 +183,7 @@ RECIPE = Recipe(
     name="clip-finetune",
     about="A first stage: towers are trained so that the sum of their features finds (CLIP4Cir).",
     data="triplets: FashionIQ, CIRR, Wardrobe or an exported catalogue",
+    takes="triplets",
     parameters=ClipFinetuneParameters,
     train=train,
 )

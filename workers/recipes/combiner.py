@@ -25,7 +25,7 @@ from backend.composition.artefact import (
 from backend.composition.networks import Combiner
 from backend.composition.trained import CombinerComposer
 from workers.recipes.recipe import Recipe, Trained, Training, card_of, fitted
-from workers.recipes.triplets import TripletParameters, told_beside, triplets_of
+from workers.recipes.triplets import TripletParameters, start_figures, told_beside, triplets_of
 from workers.trainer.choosing import choosing_figures
 from workers.trainer.losses import in_batch_loss
 from workers.trainer.objective import Outcome
@@ -123,7 +123,7 @@ def train(training: Training) -> Outcome:
         progress=training.said,
     )  # fmt: skip
 
-    start = None if measure is None else measure(parent)
+    start = start_figures(training, measure, data)
 
     def answering() -> ComposedModel:
         return ComposedModel(
@@ -197,6 +197,7 @@ RECIPE = Recipe(
     name="combiner",
     about="A small network that learns from triplets how words change a picture (CLIP4Cir).",
     data="triplets: FashionIQ, CIRR, Wardrobe or an exported catalogue",
+    takes="triplets",
     parameters=CombinerParameters,
     train=train,
 )

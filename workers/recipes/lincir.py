@@ -266,6 +266,7 @@ RECIPE = Recipe(
     name="lincir",
     about="A network that makes a word of a picture, learned from captions alone (LinCIR).",
     data="captions: text, CSV, JSON lines or tar shards, or the titles of a Wardrobe or catalogue",
+    takes="titles",
     parameters=LincirParameters,
     train=train,
 )

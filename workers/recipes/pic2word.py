@@ -210,6 +210,7 @@ RECIPE = Recipe(
     name="pic2word",
     about="A network that makes a word of a picture, learned from pictures alone (Pic2Word).",
     data="any folder of pictures, a dataset's training pictures, or captioned pictures",
+    takes="images",
     parameters=Pic2WordParameters,
     train=train,
 )

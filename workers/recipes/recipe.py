@@ -37,6 +37,7 @@ FREE = {"epochs", "steps", "chunk", "loaders", "half"}
 """Options that make no other run of it: how long is the trainer's to compare (`FitOptions`)."""
 LARGEST_SEED = 2**63 - 1  # torch takes no larger one
 
+Takes = Literal["triplets", "images", "titles"]
 Said = Callable[[str, int, int], None]
 """Told what is being prepared, how much of it, and of how much."""
 
@@ -73,14 +74,22 @@ class Parameters(BaseModel):
         Raises InvalidInput for a preset that is not there, a text that sets nothing, an unknown
         name or a value that does not fit; the sentence lists what there is.
         """
-        chosen = dict(cls._preset(preset))
+        chosen: dict[str, Any] = {}
         for text in values:
             name, found, value = text.partition("=")
             if not found:
                 raise InvalidInput(f'"{text}" sets nothing: write an option as name=value.')
             chosen[name.strip()] = None if value.strip() == "none" else value.strip()
+        return cls.chosen(chosen, preset)
+
+    @classmethod
+    def chosen(cls, values: Mapping[str, Any], preset: str | None = None) -> Self:
+        """The options with these values over those of a preset.
+
+        Raises InvalidInput as `given` does.
+        """
         try:
-            return cls.model_validate(chosen)
+            return cls.model_validate({**cls._preset(preset), **values})
         except ValidationError as error:
             raise InvalidInput(cls._refusal(error)) from error
 
@@ -165,11 +174,13 @@ class Training:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training method. about: one plain sentence; data: what it trains on, in words."""
+    """A training method. about: one plain sentence; data: what it trains on, in words; takes: the
+    part of a catalogue that it trains on."""
 
     name: str
     about: str
     data: str
+    takes: Takes
     parameters: type[Parameters]
     train: Callable[[Training], Outcome]
 

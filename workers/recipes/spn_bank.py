@@ -31,7 +31,7 @@ from backend.composition.trained import CombinerComposer
 from backend.encoding.backbone import load_backbone
 from backend.errors import InvalidInput
 from workers.recipes.recipe import LARGEST_SEED, Recipe, Trained, Training, card_of, fitted
-from workers.recipes.triplets import TripletParameters, told_beside, triplets_of
+from workers.recipes.triplets import TripletParameters, start_figures, told_beside, triplets_of
 from workers.trainer.choosing import choosing_figures
 from workers.trainer.losses import bank_loss
 from workers.trainer.objective import Outcome
@@ -144,7 +144,7 @@ def train(training: Training) -> Outcome:
         data.dataset, parent, training.cache, frozen_text=False, mean=parameters.mean,
         cirr=CHOSEN_BY, progress=training.said,
     )  # fmt: skip
-    start = None if measure is None else measure(parent)
+    start = start_figures(training, measure, data)
 
     def answering() -> ComposedModel:
         return ComposedModel(parent.backbone, objective.composer(), parent.card)
@@ -258,6 +258,7 @@ RECIPE = Recipe(
     name="spn-bank",
     about="A second stage: the text tower learns against every training image (SPN4CIR).",
     data="triplets: FashionIQ, CIRR, Wardrobe or an exported catalogue",
+    takes="triplets",
     parameters=SpnBankParameters,
     train=train,
 )

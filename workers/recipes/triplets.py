@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field
 
+from backend.composition.artefact import ComposedModel
 from workers.recipes.recipe import Parameters, Training
 from workers.trainer.choosing import SELECTED
 from workers.trainer.objective import Figures, Outcome
 from workers.trainer.triplet_data import TripletData, choosing_splits, training_triplets
+
+START = "start.json"
 
 
 class TripletParameters(Parameters):
@@ -25,6 +30,27 @@ class TripletParameters(Parameters):
         pattern="^(arithmetic|harmonic|geometric)$",
         description="Of CIRR's seven figures, which weights are chosen by.",
     )
+
+
+def start_figures(
+    training: Training, measure: Callable[[ComposedModel], Figures] | None, data: TripletData
+) -> Figures | None:
+    """The figures of the model that a run starts from, measured once and kept with the run: each
+    of its segments asks for them."""
+    if measure is None:
+        return None
+    path, of = training.out / START, {**training.facts, "data": data.digest}
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    if kept.get("of") == of:
+        figures: Figures = kept["figures"]
+        return figures
+    found = dict(measure(training.parent))
+    if training.team.leads:
+        training.out.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(".partial")
+        aside.write_text(json.dumps({"of": of, "figures": found}))
+        aside.replace(path)
+    return found
 
 
 def told_beside(start: Figures | None, outcome: Outcome, training: Training) -> dict[str, Any]:

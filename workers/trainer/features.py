@@ -121,6 +121,20 @@ class FeatureCache:
         unreadable |= {name: failed[keys[name]] for name in keys.keys() - set(readable)}
         return CachedFeatures(tuple(readable), unreadable, store.array(), rows[rows >= 0])
 
+    def missing(self, fingerprint: str, dim: int, keys: Sequence[Key]) -> list[Key]:
+        """The pictures, by the hash of their bytes, that have no features under an image tower."""
+        store = RowStore(self.root / fingerprint / "images", dim)
+        return [key for key, row in zip(keys, store.find(keys), strict=True) if row < 0]
+
+    def keep(self, fingerprint: str, dim: int, features: Mapping[Key, Features]) -> None:
+        """Take over un-normalised features (dim,) that were computed elsewhere by this very image
+        tower, a gallery's; raises NoSpace where the disk is full."""
+        store = RowStore(self.root / fingerprint / "images", dim)
+        with store.writing() as writer:
+            new = [key for key in features if store.find([key])[0] < 0]
+            if new:
+                writer.add(new, np.stack([features[key] for key in new]))
+
     def text_features(
         self, backbone: Backbone, texts: Sequence[str], progress: Counted = untold
     ) -> Features:

@@ -141,9 +141,15 @@ class Run(Generic[Batch]):
             stopped = "early"
         elif cancelled():
             stopped = "cancelled"
-        elif segment is not None and clock.monotonic() - self.started >= segment:
+        elif segment is not None and self._has_lasted(segment):
             stopped = "segment"
         return self.team.agree(stopped)
+
+    def _has_lasted(self, segment: float) -> bool:
+        """Whether so many seconds are over, and a step was made: else a run would never end whose
+        first figures take longer."""
+        moved = self.progress.step > self.resumed.step
+        return moved and clock.monotonic() - self.started >= segment
 
     def _tell(self, line: Line, report: Callable[[Line], None]) -> None:
         self.curves.add(line)

@@ -13,10 +13,11 @@ from workers.datasets.wardrobe.dataset import write_dataset
 from workers.recipes import combiner
 from workers.recipes.combiner import CombinerParameters
 from workers.recipes.recipe import Training
-from workers.recipes.triplets import told_beside
+from workers.recipes.triplets import start_figures, told_beside
 from workers.trainer.choosing import SELECTED
 from workers.trainer.features import FeatureCache
 from workers.trainer.objective import Outcome
+from workers.trainer.triplet_data import training_triplets
 
 
 @pytest.fixture
@@ -73,3 +74,20 @@ def test_the_start_is_measured_by_its_own_composer_and_stands_on_the_card(traini
     combiner.train(again)
     assert load_model(again.artefact, "cpu").card.metrics["start"] == start
     assert start.keys() >= {SELECTED, "R@1", "R@10"}
+
+
+def test_the_start_is_measured_once_a_run(training):
+    """Each segment of a run asks for it; another run, of other data or options, measures anew."""
+    data, measured = training_triplets(training.data), []
+
+    def measure(model):
+        measured.append(model)
+        return {SELECTED: 64.0}
+
+    assert start_figures(training, None, data) is None
+    for _ in range(2):
+        assert start_figures(training, measure, data) == {SELECTED: 64.0}
+    assert measured == [training.parent]
+    others = CombinerParameters.given(["batch=10"])
+    start_figures(replace(training, parameters=others), measure, data)
+    assert len(measured) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -203,6 +203,18 @@ def test_segments_end_in_checkpoints_and_add_up_to_the_run(tmp_path, hand):
     assert steps == [("segment", 5), ("segment", 10), ("done", 12)]
     for one, two in zip(whole.trained().values(), cut.trained().values(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_a_segment_makes_a_step_however_long_its_first_figures_take(tmp_path, hand):
+    pairs = Pairs()
+
+    def slowly() -> dict[str, float]:
+        hand.now += 1_000
+        return pairs.recall()
+
+    chosen = options(segment_seconds=500, select="r10", start_counts=True)
+    outcome = fit(pairs, replace(chosen, evaluate_every=5), tmp_path, evaluate=slowly)
+    assert (outcome.stopped, outcome.steps) == ("segment", 1)
 
 
 def test_checkpoints_are_saved_as_often_as_asked(tmp_path, hand):

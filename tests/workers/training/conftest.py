@@ -1,0 +1,40 @@
+"""An installation to train in, made once a module and copied for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.runtime import Runtime
+from tests.workers.training.installations import copied, opened, triplets_of, write_installation
+from workers.training_triplets import AcceptedTriplet
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_installation(tmp_path_factory.mktemp("installation"))
+
+
+@pytest.fixture
+def home(template: Path, tmp_path: Path) -> Path:
+    return copied(template, tmp_path / "copy")
+
+
+@pytest.fixture
+def accepted(template: Path, monkeypatch: pytest.MonkeyPatch) -> list[AcceptedTriplet]:
+    """The Wardrobe's triplets as the reviewed ones of the catalogue; a test may change them."""
+    found = triplets_of(template)
+
+    def read(_session: object, sources: object) -> list[AcceptedTriplet]:
+        return found
+
+    monkeypatch.setattr("workers.training_data.accepted_triplets", read)
+    return found
+
+
+@pytest.fixture
+def shop(home: Path, accepted: list[AcceptedTriplet]) -> Iterator[Runtime]:
+    with opened(home, datasets=home) as runtime:
+        yield runtime

@@ -1,0 +1,245 @@
+"""The training job: a model version from the catalogue's data, in segments under the lease.
+
+Every step finds what the one before left on the disk or in SQL, so a worker may die between any
+two things done here, or in them, and another goes on: the snapshot is renamed into place when it is
+whole, features are kept by content, a segment goes on from its checkpoint, the end of a run, its
+figures and its artefact are files, and the version is ready in the transaction that ends the job.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import TypeAdapter
+from sqlalchemy.orm import Session
+
+from backend.composition.card import BackboneCard, read_card
+from backend.registry.deployments import active
+from backend.registry.lifecycle import finish_training, version_row
+from backend.registry.loading import Described
+from backend.registry.tables import ModelVersion
+from backend.training.curves import LOG_LINES, add_log, log_lines
+from backend.training.folders import checked_folder, refuse_links_out
+from backend.training.schemas import FolderData, TrainingData
+from workers.app import task
+from workers.datasets.opening import Dataset
+from workers.run import Run
+from workers.trainer.features import FeatureCache
+from workers.training_data import Snapshot, held_out, take_snapshot
+from workers.training_features import export_features
+from workers.training_files import OUTCOME, RunFolder, write_aside
+from workers.training_leftovers import clear_away
+from workers.training_listening import Listener, Stage
+from workers.training_process import reports_of
+from workers.training_spec import Ended, EvaluateWork, ModelSpec, TrainWork
+
+_DATA: TypeAdapter[TrainingData] = TypeAdapter(TrainingData)
+
+log = structlog.get_logger()
+
+
+@task("train")
+def train(run: Run) -> dict[str, Any]:
+    """Train the model version that is the job's subject.
+
+    Raises:
+        InvalidInput: for data that cannot be trained on, and whatever else the recipe refuses.
+        NotFound: if the version, or the one that it starts from, is gone.
+        Unavailable: if a later try may do: a full disk, a child that was killed.
+    """
+    return _Training(run).work()
+
+
+class _Training:
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._runtime, self._settings = run.runtime, run.runtime.settings
+        self._folder = RunFolder(self._settings.training_folder, run.job_id)
+        self._asked = run.parameters
+        self._data = _DATA.validate_python(self._asked["data"])
+
+    def work(self) -> dict[str, Any]:
+        clear_away(self._runtime)
+        self._folder.path.mkdir(parents=True, exist_ok=True)
+        with self._run.write() as session:
+            self._run.progress(session, stage="preparing")
+        snapshot = self._snapshot()
+        self._export(self._parent.fingerprint)
+        while not self._folder.trained:
+            self._segment()
+        self._measure()
+        return self._finish(snapshot)
+
+    def _snapshot(self) -> Snapshot:
+        is_new = not self._folder.catalogue.exists()
+        found = take_snapshot(
+            self._runtime.database,
+            self._runtime.blobs,
+            self._data,
+            self._folder.catalogue,
+            self._said,
+        )
+        if is_new:
+            told = ", ".join(f"{count:,} {what}" for what, count in found.counts.items())
+            self._log(f"The data: {told or 'a folder'}.", moved=True)
+        return found
+
+    def _export(self, fingerprint: str) -> None:
+        export_features(
+            self._runtime,
+            fingerprint,
+            self._folder.catalogue / "images",
+            FeatureCache(self._folder.features),
+            self._said,
+        )
+
+    def _segment(self) -> None:
+        work = TrainWork(
+            recipe=self._asked["recipe"],
+            parameters=self._asked["parameters"],
+            parent=self._spec(self._parent, self._parent.name),
+            name=self._version_name(),
+            data=self._data_folder(),
+            out=self._folder.run,
+            cache=self._folder.features,
+            device=self._device,
+            threads=self._settings.train_threads,
+            segment_seconds=self._settings.train_segment_seconds,
+        )
+        self._do(work, "preparing")
+
+    def _measure(self) -> None:
+        """The figures of the model, once; none where there is nothing held out."""
+        if self._folder.figures.is_file():
+            return
+        found = self._held_out()
+        with self._run.read() as session:
+            now = active(session)
+        if found is None:
+            self._log("There are no held-out triplets, so the version has no figures.")
+            write_aside(self._folder.figures, b"null")
+            return
+        dataset, split = found
+        self._export(now.fingerprint)
+        work = EvaluateWork(
+            model=self._folder.model,
+            active=self._spec(now, now.version),
+            data=dataset.folder,
+            split=split,
+            figures=self._folder.path / "ways.json",
+            cache=self._folder.features,
+            device=self._device,
+            threads=self._settings.train_threads,
+        )
+        self._do(work, "evaluating")
+        ways = json.loads(work.figures.read_text())
+        told = {"held_out": {**ways, "active": now.version_id, "data": dataset.kind.label}}
+        write_aside(self._folder.figures, json.dumps(told).encode())
+
+    def _finish(self, snapshot: Snapshot) -> dict[str, Any]:
+        self._run.checkpoint()
+        self._run.check()
+        artefact = self._runtime.artefacts.keep(self._folder.model)
+        card = read_card(self._folder.model)
+        figures = json.loads(self._folder.figures.read_text()) or {}
+        ended = Ended.model_validate_json((self._folder.run / OUTCOME).read_bytes())
+        result = {
+            "version": self._run.subject,
+            "steps": ended.steps,
+            "best_step": ended.best_step,
+            "seconds": ended.seconds,
+            "snapshot": snapshot.hash,
+            "counts": snapshot.counts,
+        }
+
+        def ready(session: Session) -> None:
+            finish_training(session, self._run.subject or "", card, artefact, figures)
+
+        self._run.finish(result, also=ready)
+        self._folder.remove()
+        return result
+
+    def _do(self, work: TrainWork | EvaluateWork, stage: Stage) -> None:
+        """Let a child do it, and hear it out.
+
+        Raises:
+            Stopped: if the run is to stop, once the child has.
+        """
+        self._run.checkpoint()
+        write_aside(self._folder.work, work.model_dump_json().encode())
+        listener = Listener(self._run, stage, self._remarks)
+        for report in reports_of(self._folder.work, lambda: self._run.stopping):
+            listener.hear(report)
+        ended = listener.ended
+        at = "" if ended is None or not ended.steps else f" at step {ended.steps:,}"
+        line = None if ended is None or stage == "evaluating" else _ENDS[ended.stopped].format(at)
+        listener.write(moved=ended is not None and ended.stopped != "cancelled", line=line)
+        self._run.checkpoint()
+
+    def _held_out(self) -> tuple[Dataset, str] | None:
+        """The catalogue's held-out triplets, else those of the folder that was trained on."""
+        for folder in dict.fromkeys((self._folder.catalogue, self._data_folder())):
+            if (found := held_out(folder)) is not None:
+                return found
+        return None
+
+    @cached_property
+    def _remarks(self) -> set[str]:
+        with self._run.read() as session:
+            lines = log_lines(session, self._run.job_id, after=0, limit=LOG_LINES).lines
+        return {one.text for one in lines}
+
+    @cached_property
+    def _parent(self) -> ModelVersion:
+        with self._run.read() as session:
+            return version_row(session, self._asked["parent"])
+
+    def _version_name(self) -> str:
+        """Its name now: it may have been given another since the job was made."""
+        with self._run.read() as session:
+            return version_row(session, self._run.subject or "").name
+
+    @property
+    def _device(self) -> str:
+        return str(self._asked.get("device") or self._settings.device)
+
+    def _spec(self, version: Described, name: str) -> ModelSpec:
+        artefact = version.artefact
+        return ModelSpec(
+            name=name,
+            backbone=BackboneCard.model_validate(version.backbone),
+            composer=version.composer,
+            folder=None if artefact is None else self._runtime.artefacts.folder(artefact),
+        )
+
+    def _data_folder(self) -> Path:
+        if not isinstance(self._data, FolderData):
+            return self._folder.catalogue
+        folder = checked_folder(self._settings.datasets, self._data.path)
+        assert self._settings.datasets is not None  # noqa: S101 - else it was refused
+        refuse_links_out(self._settings.datasets, folder)
+        return folder
+
+    def _said(self, what: str, done: int, total: int) -> None:
+        """Tell how far a thing is that this process itself does, and stop there if asked to."""
+        self._run.checkpoint()
+        log.debug(what, done=done, total=total)
+        with self._run.write() as session:
+            self._run.progress(session, checked=(done, total))
+
+    def _log(self, text: str, *, moved: bool = False) -> None:
+        with self._run.write() as session:
+            add_log(session, self._run.job_id, [text])
+            self._run.progress(session, moved=moved)
+
+
+_ENDS = {
+    "done": "Trained to its end{}.",
+    "early": "Stopped early{}: the figures got no better.",
+    "segment": "A segment ended{}.",
+    "cancelled": "Stopped{}, as was asked for.",
+}
