@@ -12,6 +12,7 @@ from backend import health, problems
 from backend.catalogue import import_routes
 from backend.catalogue import routes as catalogue_routes
 from backend.errors import Unavailable
+from backend.feedback import routes as feedback_routes
 from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
 from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestMetrics
@@ -39,7 +40,14 @@ def create_app(runtime: Runtime) -> FastAPI:
     """The application over an open runtime. It answers searches while `running` holds it."""
     app = FastAPI(title="Akin", version="1", description=DESCRIPTION)
     app.state.runtime = runtime
-    for module in (catalogue_routes, import_routes, search_routes, job_routes, registry_routes):
+    for module in (
+        catalogue_routes,
+        import_routes,
+        search_routes,
+        job_routes,
+        registry_routes,
+        feedback_routes,
+    ):
         app.include_router(module.router)
     app.include_router(health.router)
     problems.install(app)

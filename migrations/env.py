@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 import backend.catalogue.tables
+import backend.feedback.tables
 import backend.jobs.tables
 import backend.registry.tables  # noqa: F401 - every table must be known to the metadata
 from backend.database import Base, Database

@@ -41,6 +41,7 @@ from backend.catalogue.writing import (
 )
 from backend.database import Moment
 from backend.errors import Conflict, InvalidInput, NotFound
+from backend.feedback.tables import Triplet
 from backend.jobs.broker import Queue
 from backend.jobs.service import ensure_embed
 from backend.registry.tables import GalleryRow
@@ -213,3 +214,9 @@ def _leave_removals(session: Session, which: ColumnElement[bool]) -> None:
     images = select(Image.id, Image.sha256, literal(clock.now(), Moment)).where(which)
     columns = ["image_id", "sha256", "created_at"]
     session.execute(insert(Removal).from_select(columns, images))
+    # Triplets go with their target; the pictures that shoppers left with them go as blobs do.
+    pictures = select(Triplet.id, Triplet.reference_sha256, literal(clock.now(), Moment)).where(
+        Triplet.target_image_id.in_(select(Image.id).where(which)),
+        Triplet.reference_sha256.is_not(None),
+    )
+    session.execute(insert(Removal).from_select(columns, pictures))

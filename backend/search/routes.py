@@ -29,6 +29,11 @@ router = APIRouter(
 
 async def get_search(request: Request) -> SearchService:
     """The search service of this process; raises Unavailable before it is ready."""
+    return search_of(request)
+
+
+def search_of(request: Request) -> SearchService:
+    """The same, for routes that need it for some requests only."""
     found = getattr(request.app.state, "search", None)
     if found is None:
         raise Unavailable("The model is still being loaded: try again in a few seconds.")

@@ -33,7 +33,7 @@ from backend.search.reference import (
 )
 from backend.search.schemas import SearchRequest, SearchResponse, Share
 from backend.search.turns import Turns
-from backend.search.windows import Group, Window, Windows
+from backend.search.windows import Asked, Group, Window, Windows
 from backend.search.words import read_words
 from backend.stopwatch import Stopwatch
 from backend.telemetry import SEARCH_STAGE_SECONDS
@@ -106,6 +106,10 @@ class SearchService:
             window = self._windows.get(search_id)
         return self._answer(search_id, window, request, watch)
 
+    def window(self, search_id: str) -> Window:
+        """A search that is still kept, with what it was asked; raises NotFound once it is gone."""
+        return self._windows.get(search_id)
+
     def _find(
         self, request: SearchRequest, image: bytes | None, name: str, watch: Stopwatch
     ) -> Window:
@@ -142,7 +146,18 @@ class SearchService:
             filter=only,
             reference=reference,
             text_cut=words.is_cut,
+            asked=self._asked(request),
             unseen_words=words.unseen,
+        )
+
+    def _asked(self, request: SearchRequest) -> Asked:
+        now, without = self._active, (phrase.strip() for phrase in request.without)
+        return Asked(
+            text=request.text.strip(),
+            without=tuple(filter(None, without)),
+            strength=request.strength,
+            version_id=now.version_id,
+            gallery_id=now.gallery_id,
         )
 
     def _pixels(self, image: bytes | None, name: str, watch: Stopwatch) -> Pixels | None:

@@ -73,6 +73,10 @@ def test_up_down_and_up_again(unmigrated: Database) -> None:
     assert set(counts(unmigrated).values()) == {0}
 
 
+YOUNGER = {"triplets"}
+"""Tables that the first revision does not have: they go on the way down, with their rows."""
+
+
 def test_every_step_keeps_every_row(unmigrated: Database) -> None:
     """Down to the first tables and up again; nothing below them holds rows."""
     upgrade(unmigrated)
@@ -83,7 +87,7 @@ def test_every_step_keeps_every_row(unmigrated: Database) -> None:
     with migration(unmigrated) as connection:
         command.downgrade(configuration(connection), to_first)
     upgrade(unmigrated)
-    assert counts(unmigrated) == before
+    assert counts(unmigrated) == before | dict.fromkeys(YOUNGER, 0)
 
 
 def test_rebuilding_a_parent_table_keeps_its_children(unmigrated: Database) -> None:

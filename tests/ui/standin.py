@@ -44,6 +44,7 @@ from backend.paging import Page
 from backend.registry.schemas import ComposerInfo, ModelInfo
 from backend.search.schemas import SearchRequest, SearchResponse
 from tests.ui.shop import Shop
+from tests.ui.standin_feedback import add_feedback
 
 Filters = Annotated[list[str], Query(default_factory=list)]
 
@@ -79,6 +80,7 @@ def create_app(shop: Shop) -> FastAPI:
     _add_catalogue(app, shop)
     _add_imports(app, shop)
     _add_search(app, shop)
+    add_feedback(app, shop)
 
     @app.exception_handler(AkinError)
     def problem(_: Request, error: AkinError) -> JSONResponse:
