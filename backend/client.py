@@ -31,11 +31,17 @@ from backend.catalogue.schemas import (
 from backend.errors import AkinError, Unavailable
 from backend.feedback.schemas import (
     FeedbackCreate,
+    HeldOut,
+    HoldOut,
+    PictureNames,
     ReviewRequest,
     ReviewResult,
     TripletFilter,
+    TripletFormat,
+    TripletImport,
     TripletOrder,
     TripletOut,
+    TripletSource,
     TripletSummary,
     TripletUpdate,
 )
@@ -336,6 +342,33 @@ class AkinClient:
         return TripletOut.model_validate(
             self._send("PATCH", f"/v1/triplets/{triplet_id}", json=body)
         )
+
+    def import_triplets(
+        self, name: str, data: bytes, source: TripletSource = "import"
+    ) -> TripletImport:
+        """Bring in a file in FashionIQ's, CIRR's or Akin's format as candidates."""
+        answer = self._send(
+            "POST", "/v1/triplets/import", data={"source": source}, files={"file": (name, data)}
+        )
+        return TripletImport.model_validate(answer)
+
+    def export_triplets(
+        self,
+        format: TripletFormat = "akin",  # noqa: A002 - the word of the API
+        split: str | None = None,
+        names: PictureNames = "sku",
+    ) -> Iterator[bytes]:
+        """The accepted triplets as a file, streamed."""
+        query = {"format": format, "names": names} | ({} if split is None else {"split": split})
+        yield from self._chunks("/v1/triplets/export", **query)
+
+    def hold_out(self, wanted: HoldOut) -> HeldOut:
+        """Move a share of the accepted triplets, with their products, out of training."""
+        return self._post(HeldOut, "/v1/triplets/hold-out", wanted)
+
+    def score_triplets(self) -> JobOut:
+        """Say of every candidate how consistent it is: the job that does it."""
+        return JobOut.model_validate(self._send("POST", "/v1/triplets/score"))
 
     def review_triplets(self, request: ReviewRequest) -> ReviewResult:
         """One decision about many triplets."""

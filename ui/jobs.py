@@ -14,6 +14,7 @@ _KINDS = {
     "ingest": "Import",
     "embed": "Making pictures searchable",
     "reconcile": "Checking that nothing is missing",
+    "score": "Looking for wrong triplets",
 }
 _BADGES = {
     "collecting": ("receiving files", "blue"),

@@ -22,7 +22,7 @@ from workers.maintenance import Sweeper
 LANES = {"io": 2, "embed": 1}
 """Threads for each queue. A lane is a worker of its own, so that imports never block embedding."""
 
-_MODULES = ("workers.ingesting", "workers.embedding", "workers.reconciling")
+_MODULES = ("workers.ingesting", "workers.embedding", "workers.reconciling", "workers.scoring")
 _BODIES: dict[str, Body] = {}
 
 

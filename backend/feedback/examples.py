@@ -61,6 +61,15 @@ TRIPLET = _shown(_TRIPLET)
 PAGE = _shown({"items": [_TRIPLET], "next_cursor": "WyJuZXdlc3QiXQ", "total": 120})
 SUMMARY = _shown(_SUMMARY)
 REVIEWED = _shown({"changed": 480, "left": 0})
+EXPORT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/json": {"schema": {"type": "string"}},
+            "application/x-ndjson": {"schema": {"type": "string"}},
+        },
+        "description": "A list of rows, or one a line.",
+    }
+}
 IMPORTED = _shown(
     {
         "format": "fashioniq",
@@ -69,6 +78,7 @@ IMPORTED = _shown(
         "unchanged": 0,
         "refused": 1,
         "refusals": [{"row": 1, "reason": "no product has the SKU or image B00A: import it."}],
-    }
+    },
+    201,
 )
 HELD_OUT = _shown({"products": 14, "triplets": 13, "accepted": 64})

@@ -7,8 +7,10 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, exists, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -63,7 +65,28 @@ def record(session: Session, said: Said, actor: str) -> tuple[str, bool]:
     """
     check_texts({"text": said.text, "session": said.session, "without": " ".join(said.without)})
     _check_images(session, said)
-    values = {
+    values = _values(said, actor)
+    if insert_if_new(session, Triplet, values, ["digest"]):
+        return str(values["id"]), True
+    known = session.scalars(select(Triplet).where(Triplet.digest == said.digest)).one()
+    if known.state == "candidate" and known.is_target != said.is_target:
+        known.is_target, known.score, known.score_parts = said.is_target, UNSCORED, {}
+    return known.id, False
+
+
+def record_all(session: Session, said: Sequence[Said], actor: str) -> int:
+    """Keep many candidates at once, of images that the caller holds; how many are new."""
+    if not said:
+        return 0
+    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    statement = (sqlite.insert if on_sqlite else postgresql.insert)(Triplet)
+    statement = statement.values([_values(one, actor) for one in said])
+    statement = statement.on_conflict_do_nothing(index_elements=["digest"])
+    return len(session.execute(statement.returning(Triplet.number)).all())
+
+
+def _values(said: Said, actor: str) -> dict[str, Any]:
+    return {
         "id": str(uuid.uuid4()),
         "digest": said.digest,
         "reference_image_id": said.reference_image_id,
@@ -85,12 +108,6 @@ def record(session: Session, said: Said, actor: str) -> tuple[str, bool]:
         "actor": actor,
         "created_at": clock.now(),
     }
-    if insert_if_new(session, Triplet, values, ["digest"]):
-        return str(values["id"]), True
-    known = session.scalars(select(Triplet).where(Triplet.digest == said.digest)).one()
-    if known.state == "candidate" and known.is_target != said.is_target:
-        known.is_target, known.score, known.score_parts = said.is_target, UNSCORED, {}
-    return known.id, False
 
 
 def change(

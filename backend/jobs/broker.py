@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from backend.errors import Unavailable
 
 QUEUES = ("io", "embed", "train", "beat")
-QUEUE_OF_KIND = {"ingest": "io", "embed": "embed", "reconcile": "io"}
+QUEUE_OF_KIND = {"ingest": "io", "embed": "embed", "reconcile": "io", "score": "embed"}
 
 # `memory://` cannot wake a reader, which sleeps in between; a request must not hang on Redis.
 _POLLING = {"polling_interval": 0.05}

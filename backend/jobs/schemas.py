@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 JobState = Literal["collecting", "queued", "running", "cancelling", "cancelled", "done", "failed"]
-JobKind = Literal["ingest", "embed", "reconcile"]
+JobKind = Literal["ingest", "embed", "reconcile", "score"]
 PROGRESS = "progress"
 """The key in a running job's result under which its worker says how fast it is."""
 RELEASED = "released"
