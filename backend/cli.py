@@ -28,6 +28,7 @@ from backend.commands import (
     sending,
     serving,
     training,
+    triplets,
 )
 from backend.commands.terminal import AsJson, err, out, print_json, progress
 from backend.errors import AkinError
@@ -135,6 +136,7 @@ datasets.command("accept")(positives.accept_command(accept_here))
 app.add_typer(datasets, name="dataset")
 models.app.command("centre")(centring.centre_command(centre_here))
 app.add_typer(models.app, name="models")
+app.add_typer(triplets.app, name="triplets")
 
 
 def main() -> None:

@@ -14,12 +14,12 @@ from backend.catalogue.schemas import Split
 from backend.catalogue.tables import Image
 from backend.database import Database
 from backend.feedback.listing import (
-    SPLIT,
     ReferenceImage,
     ReferenceProduct,
     TargetImage,
     TargetProduct,
     joined,
+    split_of_products,
 )
 from backend.feedback.schemas import PictureNames, TripletFormat
 from backend.feedback.tables import Triplet
@@ -131,7 +131,7 @@ def _accepted(database: Database, split: Split | None, names: PictureNames) -> I
         Triplet.state == "accepted",
         Triplet.is_target.is_(True),
         Triplet.reference_image_id.is_not(None),
-        SPLIT != "mixed" if split is None else split == SPLIT,
+        (split_of_products != "mixed") if split is None else (split_of_products == split),
     )
     place = tuple_(Triplet.target_image_id, Triplet.number)
     last: tuple[str, int] = ("", 0)

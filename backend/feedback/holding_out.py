@@ -78,8 +78,8 @@ def chosen(found: Sequence[Component], wanted: int) -> list[Component]:
 def hold_out(session: Session, queue: Queue, asked: HoldOut) -> HeldOut:
     """Move products from training until the share of accepted triplets is held out.
 
-    What is in the split already counts. Products move by the catalogue's own edit, so that the
-    galleries follow.
+    What is in the split already counts, and what is there in part comes first. Products move by
+    the catalogue's own edit, so that the galleries follow.
 
     Raises:
         Conflict: if nothing is accepted, or what is accepted hangs together too much.
@@ -89,9 +89,12 @@ def hold_out(session: Session, queue: Queue, asked: HoldOut) -> HeldOut:
         raise Conflict("No triplet is accepted yet: accept some, then hold a share out.")
     found = components(pairs)
     held = sum(one.triplets for one in found if _splits(one, splits) == {asked.split})
-    movable = [one for one in found if _can_move(_splits(one, splits), asked.split)]
     wanted = ceil(asked.share * len(pairs)) - held
-    moved = chosen(movable, wanted)
+    movable = [one for one in found if _can_move(_splits(one, splits), asked.split)]
+    mixed = [one for one in movable if asked.split in _splits(one, splits)]
+    moved = chosen(mixed, wanted)
+    left = wanted - sum(one.triplets for one in moved)
+    moved += chosen([one for one in movable if one not in mixed], left)
     if wanted > 0 and not moved:
         raise Conflict(
             f"Accepted triplets join their products so that no group of them is as small as "

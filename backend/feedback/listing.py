@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select, tuple_
+from sqlalchemy import ColumnElement, case, func, literal_column, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from backend.catalogue.presenting import picture_path
@@ -28,15 +28,15 @@ from backend.registry.tables import ModelVersion
 ReferenceImage, TargetImage = aliased(Image), aliased(Image)
 ReferenceProduct, TargetProduct = aliased(Product), aliased(Product)
 
-SPLIT: ColumnElement[str] = case(
+split_of_products: ColumnElement[str] = case(
     (ReferenceProduct.split.is_(None), TargetProduct.split),
     (ReferenceProduct.split == TargetProduct.split, TargetProduct.split),
-    else_="mixed",
+    else_=literal_column("'mixed'"),
 )
 """The split of a triplet in a statement that `joined` made; an uploaded picture has none."""
 
 
-def joined(statement: Select[Any]) -> Select[Any]:
+def joined(statement: Any) -> Any:
     """A selection from triplets, with both images and their products beside them."""
     return (
         statement.select_from(Triplet)
@@ -57,7 +57,7 @@ def matching(wanted: TripletFilter) -> list[ColumnElement[bool]]:
     if wanted.is_target is not None:
         found.append(Triplet.is_target.is_(wanted.is_target))
     if wanted.split is not None:
-        found.append(wanted.split == SPLIT)
+        found.append(split_of_products == wanted.split)
     if wanted.score_at_least is not None:
         found.append(Triplet.score >= wanted.score_at_least)
     if wanted.score_below is not None:
@@ -122,8 +122,8 @@ def find_triplet(session: Session, triplet_id: str) -> TripletOut:
 
 def summary(session: Session) -> TripletSummary:
     """How many there are by state, source and split."""
-    sides = joined(select(SPLIT, Triplet.is_target, func.count()))
-    sides = sides.where(Triplet.state == "accepted").group_by(SPLIT, Triplet.is_target)
+    sides = joined(select(split_of_products, Triplet.is_target, func.count()))
+    sides = sides.where(Triplet.state == "accepted").group_by(split_of_products, Triplet.is_target)
     splits: dict[str, int] = {}
     against = 0
     for split, is_target, count in session.execute(sides):
@@ -143,12 +143,12 @@ def summary(session: Session) -> TripletSummary:
 
 def _counted(session: Session, column: Any) -> dict[str, int]:
     counts = select(column, func.count()).select_from(Triplet).group_by(column)
-    return dict(session.execute(counts).all())  # type: ignore[arg-type]
+    return dict(session.execute(counts).all())
 
 
 def _shown(session: Session, which: ColumnElement[bool]) -> dict[int, TripletOut]:
     columns = (Triplet, ReferenceImage, ReferenceProduct, TargetImage, TargetProduct,
-               ModelVersion.name, SPLIT)  # fmt: skip
+               ModelVersion.name, split_of_products)  # fmt: skip
     rows = joined(select(*columns)).outerjoin(
         ModelVersion, ModelVersion.id == Triplet.model_version_id
     )
@@ -196,7 +196,7 @@ _COLUMNS = (
     "gallery", "rank", "score_parts", "actor", "created_at", "reviewed_by", "reviewed_at",
 )  # fmt: skip
 
-_ORDERS: dict[TripletOrder, tuple[ColumnElement[Any], ...]] = {
+_ORDERS: dict[TripletOrder, tuple[Any, ...]] = {
     "newest": (Triplet.number.desc(),),
     "best": (Triplet.score.desc(), Triplet.number.desc()),
     "worst": (Triplet.score, Triplet.number),

@@ -79,7 +79,7 @@ def sampled_images(session: Session) -> dict[str, str]:
     count = session.scalar(select(func.count()).select_from(Image)) or 0
     every = max(1, -(-count // SAMPLED))
     rows = select(Image.id, Image.product_id).where(Image.number % every == 0)
-    return dict(session.execute(rows.order_by(Image.number).limit(SAMPLED)).all())  # type: ignore[arg-type]
+    return dict(session.execute(rows.order_by(Image.number).limit(SAMPLED)).all())
 
 
 def write_scores(
