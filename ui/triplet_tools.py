@@ -22,7 +22,7 @@ from ui.text import amount, plain
 
 _REFRESH_SECONDS = 1.0
 _AT_ONCE = 10_000
-_SURE = (0.2, 0.9)
+_SURE = (0.1, 0.9)
 _FORMATS: dict[TripletFormat, str] = {
     "akin": "Akin (triplets.jsonl)",
     "fashioniq": "FashionIQ",

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from pydantic import ValidationError
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from backend.client import AkinClient
 from backend.commands.exporting import new_file
@@ -58,7 +58,7 @@ def list_triplets(
     if as_json:
         print_json(page)
         return
-    table = Table("id", "state", "score", "reference", "", "target", "split")
+    table = Table(Column("id", no_wrap=True), "state", "score", "reference", "", "target", "split")
     for one in page.items:
         words = one.caption if one.is_target else f"not: {one.caption}"
         score = "" if one.score is None else f"{one.score:.2f}"

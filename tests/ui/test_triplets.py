@@ -131,7 +131,7 @@ def test_what_is_sure_is_decided_in_bulk(visit: Visit, shop: Shop) -> None:
     page.session_state["bulk"] = True
     page.run()
     assert page.button(key="bulk_accepted").label == "Accept all 1 from 0.90 on"
-    assert page.button(key="bulk_rejected").label == "Reject all 1 below 0.20"
+    assert page.button(key="bulk_rejected").label == "Reject all 0 below 0.10"
     page.slider(key="bulk_scores").set_value((0.35, 0.65)).run()
     press(page, "bulk_accepted")
     assert "3 triplets accepted" in page.toast[0].value
