@@ -30,8 +30,9 @@ _ORDERS: dict[TripletOrder, str] = {
     "worst": "Surely wrong first",
     "newest": "Newest first",
 }
-_SOURCES: dict[TripletSource | None, str] = {
-    None: "From everywhere",
+_EVERYWHERE = "everywhere"
+_SOURCES: dict[str, str] = {
+    _EVERYWHERE: "From everywhere",
     "feedback": "From shoppers",
     "import": "From files",
     "spn-positives": "Made by a model",
@@ -72,7 +73,7 @@ def _bar(summary: TripletSummary) -> tuple[TripletFilter, TripletOrder]:
             key="triplet_state",
             label_visibility="collapsed",
         )
-        source = st.selectbox(
+        chosen_source = st.selectbox(
             "Source",
             list(_SOURCES),
             format_func=_SOURCES.__getitem__,
@@ -88,6 +89,7 @@ def _bar(summary: TripletSummary) -> tuple[TripletFilter, TripletOrder]:
             label_visibility="collapsed",
             width=190,
         )
+        source = next((one for one in get_args(TripletSource) if one == chosen_source), None)
         triplet_tools.draw(summary, source)
     chosen = state if state in get_args(TripletState) else "candidate"
     # What nobody scored is neither right nor wrong.

@@ -23,6 +23,8 @@ from tests.backend.catalogue.stock import count, product, sha
 from tests.backend.feedback.stock import images, say, stocked, triplets
 from workers.datasets import cirr, fashioniq
 from workers.datasets.catalogue import read_catalogue
+from workers.recipes.positives.formats import cirr_row, fashioniq_row
+from workers.recipes.positives.pairing import Pair
 
 
 def bring(database: Database, *rows: dict[str, Any], source: Any = "import") -> TripletImport:
@@ -195,6 +197,16 @@ def test_the_readers_of_the_datasets_take_them(
     (tmp_path / "products.jsonl").write_text("\n".join(map(json.dumps, products)))
     (tmp_path / "triplets.jsonl").write_text("".join(export_triplets(database, "akin")))
     assert [one.captions for one in read_catalogue(tmp_path).triplets] == [("is red",)]
+
+
+def test_what_spn_positives_writes_comes_in(database: Database) -> None:
+    stocked(database, "A", "B")
+    pair = Pair("A", "B", ("is red",), "a blue tee", "a red tee")
+    for row_of in (fashioniq_row, cirr_row):
+        told = bring(database, row_of(pair), source="spn-positives")
+        assert told.refused == 0
+    (kept,) = triplets(database).values()
+    assert (kept.source, kept.caption) == ("spn-positives", "is red")
 
 
 def test_nothing_is_there_before_an_import(database: Database) -> None:
