@@ -20,7 +20,8 @@ def composed(visit: Visit) -> AppTest:
 
 
 def judges(page: AppTest, verdict: str) -> list[str]:
-    return [one.key for one in page.button if (one.key or "").startswith(f"{verdict}_hit_")]
+    keys = [one.key or "" for one in page.button]
+    return [key for key in keys if key.startswith(f"{verdict}_hit_")]
 
 
 def test_a_result_can_be_the_one(visit: Visit, shop: Shop) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -15,7 +15,7 @@ from backend.feedback import exporting, importing
 from backend.feedback.exporting import export_triplets
 from backend.feedback.importing import import_triplets
 from backend.feedback.listing import summary
-from backend.feedback.schemas import TripletImport
+from backend.feedback.schemas import TripletFormat, TripletImport
 from backend.feedback.service import review
 from backend.feedback.tables import Triplet
 from backend.jobs.broker import Queue
@@ -101,8 +101,8 @@ def test_what_goes_out_comes_in_again(database: Database, queue: Queue) -> None:
     stocked(database, "A", "B", "C")
     bring(database, row("A", "B", "is red", "is longer"), row("B", "C", "is blue"))
     accept_all(database, queue)
-    for form in ("fashioniq", "cirr", "akin"):
-        data = "".join(export_triplets(database, form)).encode()  # type: ignore[arg-type]
+    for form in get_args(TripletFormat):
+        data = "".join(export_triplets(database, form)).encode()
         told = import_triplets(database, data, "f", "import", "ann")
         assert (told.format, told.created, told.unchanged) == (form, 0, 3)
 
@@ -184,9 +184,9 @@ def test_the_readers_of_the_datasets_take_them(
     accept_all(database, queue)
     captions = tmp_path / "captions"
     captions.mkdir()
-    for form in ("fashioniq", "cirr"):
-        (_, name) = exporting.EXPORTED[form]  # type: ignore[index]
-        (captions / name).write_text("".join(export_triplets(database, form)))  # type: ignore[arg-type]
+    for form in get_args(TripletFormat)[:2]:
+        (_, name) = exporting.EXPORTED[form]
+        (captions / name).write_text("".join(export_triplets(database, form)))
     (tmp_path / "image_splits").mkdir()
     (tmp_path / "image_splits" / "split.rc2.train.json").write_text('{"A": "./A", "B": "./B"}')
     (split,) = fashioniq.load(tmp_path, "train", ["extend_akin"])

@@ -84,7 +84,7 @@ def test_what_is_held_out_counts_and_the_other_split_is_left_alone(
     accepted(database, queue)
     for split in ("val", "test", "val"):
         with database.write() as session:
-            hold_out(session, queue, HoldOut(split=split, share=0.3))  # type: ignore[arg-type]
+            hold_out(session, queue, HoldOut(split=split, share=0.3))
     with database.read() as session:
         assert summary(session).accepted_splits == {"train": 4, "val": 3, "test": 3}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
@@ -82,8 +84,9 @@ def test_a_search_by_one_part_alone_is_no_triplet(client: AkinClient, asked, sen
 
 
 def test_a_result_that_was_not_shown_is_told(client: AkinClient) -> None:
-    reference = ask(client).reference.image_id
-    said = FeedbackCreate(search_id=ask(client).search_id, image_id=reference)
+    shown = ask(client)
+    assert shown.reference is not None
+    said = FeedbackCreate(search_id=shown.search_id, image_id=shown.reference.image_id or "")
     with pytest.raises(ApiError, match="is not among the results of this search") as refused:
         client.give_feedback(said)
     assert refused.value.status == 422
@@ -106,7 +109,7 @@ def test_ones_own_picture_is_kept_with_the_triplet_alone(client: AkinClient, sho
     told = FeedbackUpload(search_id=answer.search_id, image_id=hit.image_id, keep_picture=True)
     kept = client.give_feedback(told, image=mine, name="mine.jpg")
     assert (kept.reference.image_id, kept.reference.sku) == (None, None)
-    assert shop.runtime.blobs.read(kept.reference.sha256) == mine
+    assert shop.runtime.blobs.read(kept.reference.sha256 or "") == mine
     assert blobs(shop) == before + 1
     client.update_triplet(kept.id, TripletUpdate(state="rejected"))
     assert client.triplet(kept.id).reference.sha256 is None
@@ -126,16 +129,19 @@ def test_without_consent_no_picture_is_kept(client: AkinClient, shop: Shop) -> N
     assert blobs(shop) == before
 
 
+def upload(http: TestClient, said: str) -> Any:
+    files = {"image": ("a.jpg", b"x")}
+    return http.post("/v1/feedback/upload", data={"feedback": said}, files=files)
+
+
 def test_a_form_that_is_no_feedback_is_told(http: TestClient) -> None:
-    sent = {"data": {"feedback": '{"image_id": 1}'}, "files": {"image": ("a.jpg", b"x")}}
-    answer = http.post("/v1/feedback/upload", **sent)
+    answer = upload(http, '{"image_id": 1}')
     assert (answer.status_code, "is not feedback as JSON: image_id" in answer.text) == (422, True)
 
 
 def test_bytes_that_are_no_picture_are_told(http: TestClient) -> None:
     said = '{"image_id": "i", "text": "red", "keep_picture": true}'
-    sent = {"data": {"feedback": said}, "files": {"image": ("a.jpg", b"x")}}
-    assert http.post("/v1/feedback/upload", **sent).status_code == 415
+    assert upload(http, said).status_code == 415
 
 
 def test_triplets_are_filtered_and_paged(client: AkinClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -83,9 +84,9 @@ def test_an_image_that_is_gone_is_told(database: Database, image_id: str) -> Non
 
 
 @pytest.mark.parametrize("facts", [{"text": "a\0"}, {"session": "\0"}, {"without": ("\0", "dots")}])
-def test_words_that_no_database_holds_are_told(database: Database, facts: dict[str, str]) -> None:
+def test_words_that_no_database_holds_are_told(database: Database, facts: dict[str, Any]) -> None:
     at = stocked(database, "A", "B")
-    said = {"text": "red", "target_image_id": at["B"], "reference_image_id": at["A"]}
+    said: dict[str, Any] = {"text": "red", "target_image_id": at["B"]}
     with database.write() as session, pytest.raises(InvalidInput, match="holds a NUL character"):
         record(session, Said(**{**said, **facts}), "ann")
 

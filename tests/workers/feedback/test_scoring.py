@@ -22,6 +22,7 @@ from tests.backend.feedback.stock import images, say, triplets
 from tests.workers.workshop import import_files, job_of, photo, run_embeds
 from workers import scoring
 from workers.execution import execute
+from workers.feedback import evidence
 from workers.scoring import score
 
 COLOURS = ("red", "green", "blue", "yellow", "black", "white")
@@ -173,7 +174,7 @@ def test_a_sentence_that_was_edited_meanwhile_is_left_for_the_next_time(
             session.execute(update(Triplet).values(caption="but greener"))
         return real(*_)
 
-    real = scoring.examine
+    real = evidence.examine
     monkeypatch.setattr(scoring, "examine", examine)
     run_score(shop)
     assert triplets(shop.database)[kept].score == UNSCORED
