@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     delete,
     func,
     insert,
@@ -214,9 +215,16 @@ def _leave_removals(session: Session, which: ColumnElement[bool]) -> None:
     images = select(Image.id, Image.sha256, literal(clock.now(), Moment)).where(which)
     columns = ["image_id", "sha256", "created_at"]
     session.execute(insert(Removal).from_select(columns, images))
-    # Triplets go with their target; the pictures that shoppers left with them go as blobs do.
+    _leave_pictures_of_triplets(session, select(Image.id).where(which))
+
+
+def _leave_pictures_of_triplets(session: Session, images: Select[str]) -> None:
+    """Triplets go with their images; the pictures that shoppers left with them go as blobs do."""
+    theirs = or_(Triplet.target_image_id.in_(images), Triplet.reference_image_id.in_(images))
+    # In the order in which reviews and scorings lock them, so that no two can deadlock.
+    session.execute(select(Triplet.id).where(theirs).order_by(Triplet.id).with_for_update())
     pictures = select(Triplet.id, Triplet.reference_sha256, literal(clock.now(), Moment)).where(
-        Triplet.target_image_id.in_(select(Image.id).where(which)),
-        Triplet.reference_sha256.is_not(None),
+        theirs, Triplet.reference_sha256.is_not(None)
     )
+    columns = ["image_id", "sha256", "created_at"]
     session.execute(insert(Removal).from_select(columns, pictures))

@@ -33,6 +33,7 @@ _TRIPLET = {
     "strength": 0.0,
     "session": "3f2504e0",
     "model_version": "akin-demo · sum",
+    "composer": "sum",
     "gallery": "g-9f86d081884c",
     "rank": 3,
     "score": 0.93,

@@ -80,11 +80,11 @@ def list_triplets(
     """
     where = matching(wanted)
     if cursor is None:
-        total = session.scalar(joined(select(func.count())).where(*where)) or 0
+        total = session.scalar(_chosen(select(func.count()), wanted).where(*where)) or 0
     else:
         place, total = _read(cursor, order)
         where.append(place)
-    keys = joined(select(Triplet.number, Triplet.score)).where(*where)
+    keys = _chosen(select(Triplet.number, Triplet.score), wanted).where(*where)
     rows = session.execute(keys.order_by(*_ORDERS[order]).limit(limit + 1)).all()
     shown = rows[:limit]
     further = None
@@ -107,8 +107,8 @@ def ids_to_review(session: Session, asked: ReviewRequest) -> tuple[list[str], in
     where = [*matching(wanted), Triplet.state != asked.state]
     if wanted.state is None:
         where.append(Triplet.state == "candidate")
-    total = session.scalar(joined(select(func.count())).where(*where)) or 0
-    best = joined(select(Triplet.id)).where(*where).order_by(*_ORDERS["best"])
+    total = session.scalar(_chosen(select(func.count()), wanted).where(*where)) or 0
+    best = _chosen(select(Triplet.id), wanted).where(*where).order_by(*_ORDERS["best"])
     return list(session.scalars(best.limit(asked.limit))), total
 
 
@@ -139,6 +139,11 @@ def summary(session: Session) -> TripletSummary:
         accepted_against=against,
         unscored=session.scalar(unscored) or 0,
     )
+
+
+def _chosen(statement: Any, wanted: TripletFilter) -> Any:
+    """A selection from triplets that looks at their products only where the filter does."""
+    return statement.select_from(Triplet) if wanted.split is None else joined(statement)
 
 
 def _counted(session: Session, column: Any) -> dict[str, int]:
@@ -193,7 +198,8 @@ def _uploaded(sha256: str | None) -> TripletPicture:
 
 _COLUMNS = (
     "id", "state", "source", "caption", "is_target", "text", "without", "strength", "session",
-    "gallery", "rank", "score_parts", "actor", "created_at", "reviewed_by", "reviewed_at",
+    "composer", "gallery", "rank", "score_parts", "actor", "created_at", "reviewed_by",
+    "reviewed_at",
 )  # fmt: skip
 
 _ORDERS: dict[TripletOrder, tuple[Any, ...]] = {

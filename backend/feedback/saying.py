@@ -67,6 +67,7 @@ def _asked(feedback: FeedbackCreate, window: Window) -> Said:
         strength=asked.strength,
         session=feedback.session or feedback.search_id,
         version_id=asked.version_id,
+        composer=window.composer,
         gallery_id=asked.gallery_id,
         rank=places[feedback.image_id],
     )

@@ -94,6 +94,7 @@ class TripletOut(BaseModel):
     strength: float = 0.0
     session: str | None = None
     model_version: str | None = Field(None, description="Whose answer was judged.")
+    composer: str | None = Field(None, description="How picture and words were combined.")
     gallery: str | None = None
     rank: int | None = Field(None, description="The place at which the target was shown.")
     score: float | None = Field(

@@ -42,6 +42,7 @@ class Said:
     strength: float = 0.0
     session: str | None = None
     version_id: str | None = None
+    composer: str | None = None
     gallery_id: str | None = None
     rank: int | None = None
 
@@ -101,6 +102,7 @@ def _values(said: Said, actor: str) -> dict[str, Any]:
         "strength": said.strength,
         "session": said.session,
         "model_version_id": said.version_id,
+        "composer": said.composer,
         "gallery": said.gallery_id,
         "rank": said.rank,
         "score": UNSCORED,

@@ -70,6 +70,8 @@ class Triplet(Base):
         ForeignKey("model_versions.id", ondelete="SET NULL")
     )
     """The version whose answer was judged."""
+    composer: Mapped[str | None] = mapped_column(String(100))
+    """That which answered: the version's own, or another one the shopper chose."""
     gallery: Mapped[str | None] = mapped_column(String(40))
     rank: Mapped[int | None]
     """The place at which the target was shown."""

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("strength", sa.Double(), nullable=False),
         sa.Column("session", sa.String(64)),
         sa.Column("model_version_id", sa.String(36)),
+        sa.Column("composer", sa.String(100)),
         sa.Column("gallery", sa.String(40)),
         sa.Column("rank", sa.Integer()),
         sa.Column("score", sa.Double(), nullable=False),

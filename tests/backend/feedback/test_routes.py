@@ -40,12 +40,13 @@ def click(client: AkinClient, answer: SearchResponse, place: int = 0, **said) ->
 
 
 def test_a_click_keeps_what_was_really_asked(client: AkinClient, shop: Shop) -> None:
-    answer = ask(client, text=" in blue ", without=["dots"], strength=0.2)
+    answer = ask(client, text=" in blue ", without=["dots"], strength=0.2, composer="slerp")
     kept = click(client, answer, 1, session="visit", text="something else")
     assert kept.reference.sku == "TEE-red"
     assert kept.target.sku == answer.results[1].product.sku
     assert (kept.caption, kept.without, kept.strength, kept.rank) == ("in blue", ["dots"], 0.2, 2)
     assert (kept.model_version, kept.gallery) == (answer.version, answer.gallery)
+    assert kept.composer == answer.composer == "slerp"
     assert (kept.state, kept.source, kept.split, kept.score) == (
         "candidate",
         "feedback",
