@@ -8,8 +8,6 @@ from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
-from rich.markup import escape
-from rich.table import Column, Table
 
 from backend.client import AkinClient
 from backend.commands.exporting import new_file
@@ -58,14 +56,12 @@ def list_triplets(
     if as_json:
         print_json(page)
         return
-    table = Table(Column("id", no_wrap=True), "state", "score", "reference", "", "target", "split")
     for one in page.items:
+        score = "    " if one.score is None else f"{one.score:.2f}"
         words = one.caption if one.is_target else f"not: {one.caption}"
-        score = "" if one.score is None else f"{one.score:.2f}"
-        reference, target = one.reference.sku or "a picture", one.target.sku or ""
-        cells = (one.id, one.state, score, reference, words, target, one.split)
-        table.add_row(*map(escape, cells))
-    out.print(table)
+        sides = f"{one.reference.sku or 'a picture'} -> {one.target.sku}"
+        line = f"{one.id} {one.state:<9} {score} {one.split:<5} {sides}: {words}"
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
     err.print(f"{len(page.items):,} of {page.total:,}.", highlight=False)
 
 

@@ -41,7 +41,7 @@ class Component:
 
 
 def components(pairs: Iterable[tuple[str | None, str]]) -> list[Component]:
-    """What pairs of SKUs join, the largest part of one product first in its name's order.
+    """What pairs of SKUs join, in no order.
 
     A pair without its first is a triplet of an uploaded picture: of one product alone.
     """
@@ -91,10 +91,11 @@ def hold_out(session: Session, queue: Queue, asked: HoldOut, actor: str = "akin"
     held = sum(one.triplets for one in found if _splits(one, splits) == {asked.split})
     wanted = ceil(asked.share * len(pairs)) - held
     movable = [one for one in found if _can_move(_splits(one, splits), asked.split)]
-    mixed = [one for one in movable if asked.split in _splits(one, splits)]
-    moved = chosen(mixed, wanted)
-    left = wanted - sum(one.triplets for one in moved)
-    moved += chosen([one for one in movable if one not in mixed], left)
+    moved: list[Component] = []
+    for in_part in (True, False):
+        left = wanted - sum(one.triplets for one in moved)
+        part = [one for one in movable if (asked.split in _splits(one, splits)) == in_part]
+        moved += chosen(part, left)
     if wanted > 0 and not moved:
         raise Conflict(
             f"Accepted triplets join their products so that no group of them is as small as "

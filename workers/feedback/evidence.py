@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.composition.composer import COMPOSERS, Composer, QueryFeatures
 from backend.composition.query import compose_queries
@@ -88,7 +89,7 @@ def _place(
     queries: Sequence[QueryFeatures],
     questions: Sequence[Question],
     sample: Sample,
-    left_out: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
+    left_out: NDArray[np.bool_],
     composer: Composer,
 ) -> Numbers:
     """The share of the sample that a composer's queries put before the targets, (n,)."""
