@@ -13,6 +13,7 @@ from backend.audit import routes as audit_routes
 from backend.catalogue import import_routes
 from backend.catalogue import routes as catalogue_routes
 from backend.errors import Unavailable
+from backend.feedback import routes as feedback_routes
 from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
 from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestId, RequestMetrics
@@ -55,6 +56,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         gallery_routes,
         audit_routes,
         training_routes,
+        feedback_routes,
     ):
         app.include_router(module.router)
     app.include_router(health.router)

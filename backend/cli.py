@@ -32,6 +32,7 @@ from backend.commands import (
     serving,
     training,
     training_jobs,
+    triplets,
     versions,
 )
 from backend.commands.terminal import AsJson, err, out, print_json, progress
@@ -149,6 +150,7 @@ for command in versions.COMMANDS:
 app.add_typer(models.app, name="models")
 app.add_typer(galleries.app, name="galleries")
 app.add_typer(auditing.app, name="audit")
+app.add_typer(triplets.app, name="triplets")
 
 
 def main() -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 from benchmarks.catalogue import PRODUCTS
 
 BY_THEMSELVES = ("startup", "ingest", "search")
-BY_NAME = ("gallery", "catalogue_sql", "reconcile", "main_job", "composers", "methods")
+BY_NAME = (
+    "gallery",
+    "catalogue_sql",
+    "reconcile",
+    "main_job",
+    "composers",
+    "methods",
+    "feedback-score",
+)
 LARGE, LARGE_PRODUCTS = "hundred_thousand", 100_000
 
 
@@ -22,6 +30,7 @@ def main() -> None:
         "search": {"products": asked.products, "home": asked.home},
         "main_job": {"products": asked.products, "folder": asked.folder, "home": asked.home},
         "methods": {"quick": asked.quick},
+        "feedback-score": {"quick": asked.quick},
         "composers": {"folder": asked.folder, "out": asked.out, "quick": asked.quick},
     }
     for name in asked.names or BY_THEMSELVES:
@@ -51,7 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="composers, methods: a few small steps, to see that all of it works",
+        help="composers, methods, feedback-score: a few small steps, to see that all of it works",
     )
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in names]
@@ -61,7 +70,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _named(name: str) -> Callable[..., None]:
-    found: Callable[..., None] = import_module(f"benchmarks.{name}").main
+    found: Callable[..., None] = import_module(f"benchmarks.{name.replace('-', '_')}").main
     return found
 
 

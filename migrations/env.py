@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 import backend.audit.tables
 import backend.catalogue.tables
+import backend.feedback.tables
 import backend.jobs.tables
 import backend.registry.tables
 import backend.training.tables  # noqa: F401 - every table must be known to the metadata

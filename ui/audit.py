@@ -22,7 +22,8 @@ _AREAS = {
     "Jobs": "job.",
     "Comparisons": "reconcile.",
     "Models": "model.",
-    "Triplets": "triplet.",
+    "Triplets": "triplet",
+    "Galleries": "gallery.",
     "Users": "user.",
 }
 

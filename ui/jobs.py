@@ -16,6 +16,7 @@ _KINDS = {
     "reembed": "Seeing the catalogue with a new image tower",
     "reconcile": "Checking that nothing is missing",
     "train": "Training a model",
+    "score": "Looking for wrong triplets",
 }
 _BADGES = {
     "collecting": ("receiving files", "blue"),

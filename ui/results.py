@@ -9,7 +9,7 @@ import streamlit as st
 
 from backend.client import ApiError
 from backend.search.schemas import SearchHit, SearchRequest, SearchResponse, Share
-from ui import composing, pictures, unseen_words
+from ui import composing, feedback, pictures, unseen_words
 from ui.connection import client, model
 from ui.history import History, Query, reference_to
 from ui.text import amount
@@ -63,7 +63,7 @@ def draw(history: History, filters: list[str]) -> None:
     best = max(hit.score for hit in found.hits)
     with pictures.grid("results"):
         for hit in found.hits:
-            _result(history, hit, best)
+            _result(history, found.answer.search_id, hit, best)
     if len(found.hits) < found.answer.total and st.button("Show more", key="more_results"):
         found.more()
         st.rerun()
@@ -98,7 +98,7 @@ def _headline(query: Query) -> str:
     return "Like your picture" if query.reference else "Found by your words"
 
 
-def _result(history: History, hit: SearchHit, best: float) -> None:
+def _result(history: History, search_id: str, hit: SearchHit, best: float) -> None:
     image = pictures.image_of(hit.product, hit.image_id)
     relative = hit.score / best if best > 0 else 0.0
     closeness = pictures.bar(relative, f"Similarity {hit.score:.3f}")
@@ -114,6 +114,7 @@ def _result(history: History, hit: SearchHit, best: float) -> None:
             )
         with st.popover("Why this?", type="tertiary", key=f"why_{hit.product.id}"):
             st.html(why(hit))
+        feedback.buttons(history.current, search_id, hit)
 
 
 def why(hit: SearchHit) -> str:

@@ -26,6 +26,7 @@ _MODULES = (
     "workers.ingesting",
     "workers.embedding",
     "workers.reconciling",
+    "workers.scoring",
     "workers.training",
 )
 _BODIES: dict[str, Body] = {}

@@ -27,6 +27,7 @@ from backend.catalogue.attributes import filterable_attributes
 from backend.catalogue.presenting import payload_of
 from backend.catalogue.tables import Blob, Image, Product, Removal
 from backend.database import Base
+from backend.feedback.service import unused_by_triplets
 from backend.gallery.port import Payload
 from backend.jobs.tables import Job
 from backend.registry.tables import Embedding
@@ -201,11 +202,12 @@ def forget_removals(session: Session, blobs: BlobStore, gone: Sequence[Gone]) ->
 
 
 def delete_unused_blobs(session: Session, blobs: BlobStore, sha256s: Collection[str]) -> list[str]:
-    """Delete rows and files of those blobs that no image shows; which they were."""
+    """Delete rows and files of those blobs that no image and no triplet shows; which they were."""
     of_these = Blob.sha256.in_(sha256s)
     # Two statements, since PostgreSQL looks for references as of a statement's beginning.
     session.execute(select(Blob.sha256).where(of_these).order_by(Blob.sha256).with_for_update())
-    unused = of_these & ~exists().where(Image.sha256 == Blob.sha256)
+    shown = exists().where(Image.sha256 == Blob.sha256)
+    unused = of_these & ~shown & unused_by_triplets()
     deleted = session.scalars(delete(Blob).where(unused).returning(Blob.sha256)).all()
     for sha256 in deleted:
         blobs.delete(sha256)

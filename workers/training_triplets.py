@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Boolean, Integer, String, Text, column, inspect, select, table
+from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from backend.catalogue.tables import Image, Product
-
-_TRIPLETS = table(
-    "triplets",
-    column("number", Integer),
-    column("reference_image_id", String),
-    column("target_image_id", String),
-    column("caption", Text),
-    column("is_target", Boolean),
-    column("state", String),
-    column("source", String),
-)
+from backend.feedback.tables import Triplet
 
 
 @dataclass(frozen=True)
@@ -32,32 +22,25 @@ class AcceptedTriplet:
     split: str
 
 
-def accepted_triplets(session: Session, sources: Sequence[str]) -> Iterable[AcceptedTriplet]:
+def accepted_triplets(session: Session, sources: Sequence[str]) -> list[AcceptedTriplet]:
     """The accepted triplets of the catalogue from these sources, of products of one split both.
 
     The sentences of a pair come together. Those that say "not this" are none to train on, and those
     about an uploaded picture have no product that could be in the snapshot.
     """
-    if not inspect(session.connection()).has_table(_TRIPLETS.name):
-        return ()
-    return _accepted(session, sources)
-
-
-def _accepted(session: Session, sources: Sequence[str]) -> list[AcceptedTriplet]:
-    triplets = _TRIPLETS.c
     shown, meant = aliased(Image), aliased(Image)
     reference, target = aliased(Product), aliased(Product)
     rows = session.execute(
-        select(reference.sku, target.sku, target.split, triplets.caption)
-        .select_from(_TRIPLETS)
-        .join(shown, shown.id == triplets.reference_image_id)
-        .join(meant, meant.id == triplets.target_image_id)
+        select(reference.sku, target.sku, target.split, Triplet.caption)
+        .select_from(Triplet)
+        .join(shown, shown.id == Triplet.reference_image_id)
+        .join(meant, meant.id == Triplet.target_image_id)
         .join(reference, reference.id == shown.product_id)
         .join(target, target.id == meant.product_id)
-        .where(triplets.state == "accepted", triplets.is_target.is_(True))
-        .where(triplets.source.in_(sources))
+        .where(Triplet.state == "accepted", Triplet.is_target.is_(True))
+        .where(Triplet.source.in_(sources))
         .where(reference.split == target.split, reference.id != target.id)
-        .order_by(reference.sku, target.sku, triplets.number)
+        .order_by(reference.sku, target.sku, Triplet.number)
     )
     captions: dict[tuple[str, str, str], dict[str, None]] = {}
     for one, other, split, caption in rows:

@@ -10,7 +10,18 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, delete, func, insert, literal, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -28,6 +39,7 @@ from backend.catalogue.writing import (
 )
 from backend.database import Moment
 from backend.errors import Conflict, InvalidInput, NotFound
+from backend.feedback.tables import Triplet
 from backend.jobs.broker import Queue
 from backend.jobs.service import ensure_embed
 from backend.registry.tables import Deployment, GalleryRow
@@ -240,3 +252,16 @@ def _leave_removals(session: Session, which: ColumnElement[bool]) -> None:
     images = select(Image.id, Image.sha256, literal(clock.now(), Moment)).where(which)
     columns = ["image_id", "sha256", "created_at"]
     session.execute(insert(Removal).from_select(columns, images))
+    _leave_pictures_of_triplets(session, select(Image.id).where(which))
+
+
+def _leave_pictures_of_triplets(session: Session, images: Select[str]) -> None:
+    """Triplets go with their images; the pictures that shoppers left with them go as blobs do."""
+    theirs = or_(Triplet.target_image_id.in_(images), Triplet.reference_image_id.in_(images))
+    # In the order in which reviews and scorings lock them, so that no two can deadlock.
+    session.execute(select(Triplet.id).where(theirs).order_by(Triplet.id).with_for_update())
+    pictures = select(Triplet.id, Triplet.reference_sha256, literal(clock.now(), Moment)).where(
+        theirs, Triplet.reference_sha256.is_not(None)
+    )
+    columns = ["image_id", "sha256", "created_at"]
+    session.execute(insert(Removal).from_select(columns, pictures))

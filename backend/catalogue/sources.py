@@ -13,6 +13,8 @@ from backend.catalogue.naming import check_name, is_junk, kind_of
 from backend.catalogue.schemas import ManifestOptions
 from backend.errors import AkinError, InvalidInput, NotFound
 
+TRIPLETS = "triplets.jsonl"
+"""What an exported folder holds beside its products: no list of products, so no import takes it."""
 _CHUNK = 1024 * 1024
 
 
@@ -83,7 +85,7 @@ def _in_folder(root: Path) -> Iterator[tuple[str, Path]]:
         folders[:] = sorted(name for name in folders if not is_junk(name))
         for file in sorted(files):
             path = Path(folder, file)
-            if not is_junk(file) and kind_of(file) != "other":
+            if not is_junk(file) and file != TRIPLETS and kind_of(file) != "other":
                 yield path.relative_to(top.parent).as_posix(), path
 
 

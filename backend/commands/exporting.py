@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.filesize import decimal
 
 from backend.catalogue.schemas import ExportSize
+from backend.catalogue.sources import TRIPLETS
 from backend.client import AkinClient, ApiError
 from backend.commands.terminal import Url, connect, err, out, progress
 from backend.errors import InvalidInput, NotFound
@@ -97,12 +99,39 @@ def _write_folder(client: AkinClient, folder: Path, filters: Sequence[str], coun
         (folder / "products.jsonl").open("w", encoding="utf-8") as manifest,
     ):
         bar = bars.add_task("Exporting", total=count)
+        skus: set[str] = set()
         for line in client.export_products(filters):
             record = json.loads(line)
+            skus.add(record.get("sku", ""))
             if "images" in record:
                 record["images"] = [n for n in record["images"] if _fetch(client, folder / n)]
                 bars.advance(bar)
             manifest.write(json.dumps(record) + "\n")
+    _write_triplets(client, folder / TRIPLETS, skus)
+
+
+def _write_triplets(client: AkinClient, path: Path, skus: Container[str]) -> None:
+    """The accepted triplets between exported products, where there are any: `akin train` and
+    `akin evaluate` read them."""
+    lines = (line for line in _lines(client.export_triplets("akin")) if line.strip())
+    kept = (line for line in lines if _within(json.loads(line), skus))
+    first = next(kept, None)
+    if first is None:
+        return
+    with path.open("wb") as file:
+        file.writelines(line + b"\n" for line in chain([first], kept))
+
+
+def _within(triplet: dict[str, Any], skus: Container[str]) -> bool:
+    return triplet["reference"] in skus and triplet["target"] in skus
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
+    yield rest
 
 
 def _fetch(client: AkinClient, path: Path) -> bool:

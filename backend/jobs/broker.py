@@ -15,6 +15,7 @@ QUEUE_OF_KIND = {
     "embed": "embed",
     "reembed": "reembed",
     "reconcile": "io",
+    "score": "embed",
     "train": "train",
 }
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 JobState = Literal["collecting", "queued", "running", "cancelling", "cancelled", "done", "failed"]
-JobKind = Literal["ingest", "embed", "reembed", "reconcile", "train"]
+JobKind = Literal["ingest", "embed", "reembed", "reconcile", "score", "train"]
 EMBEDS = ("embed", "reembed")
 """Both bring a gallery into line with the catalogue; the second one that nobody searches yet."""
 TRAIN = "train"

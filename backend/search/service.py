@@ -32,7 +32,7 @@ from backend.search.reference import (
     not_yet_embedded,
 )
 from backend.search.schemas import SearchRequest, SearchResponse, Share
-from backend.search.windows import Group, Window, Windows
+from backend.search.windows import Asked, Group, Window, Windows
 from backend.search.words import read_words
 from backend.stopwatch import Stopwatch
 from backend.telemetry import SEARCH_STAGE_SECONDS
@@ -103,6 +103,10 @@ class SearchService:
             window = self.windows.get(search_id)
         return self._answer(search_id, window, request, watch)
 
+    def window(self, search_id: str) -> Window:
+        """A search that is still kept, with what it was asked; raises NotFound once it is gone."""
+        return self.windows.get(search_id)
+
     def _find(
         self, request: SearchRequest, image: bytes | None, name: str, watch: Stopwatch
     ) -> Window:
@@ -139,7 +143,18 @@ class SearchService:
             filter=only,
             reference=reference,
             text_cut=words.is_cut,
+            asked=self._asked(request),
             unseen_words=words.unseen,
+        )
+
+    def _asked(self, request: SearchRequest) -> Asked:
+        now, without = self.active, (phrase.strip() for phrase in request.without)
+        return Asked(
+            text=request.text.strip(),
+            without=tuple(filter(None, without)),
+            strength=request.strength,
+            version_id=now.version_id,
+            gallery_id=now.gallery_id,
         )
 
     def _pixels(self, image: bytes | None, name: str, watch: Stopwatch) -> Pixels | None:

@@ -32,6 +32,17 @@ class Group(NamedTuple):
     matched_images: int
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a search was asked in words, and who answered: what feedback on it has to know."""
+
+    text: str
+    without: tuple[str, ...]
+    strength: float
+    version_id: str
+    gallery_id: str
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Window:
     """One search: what was found, best first, and what was asked, to explain and to count."""
@@ -43,6 +54,7 @@ class Window:
     filter: Filter
     reference: KeptReference | None
     text_cut: bool
+    asked: Asked
     unseen_words: tuple[str, ...] = ()
 
 

@@ -17,6 +17,7 @@ from backend.catalogue.tables import (
     ValueRow,
 )
 from backend.database import Base, Database
+from backend.feedback.tables import Triplet
 from backend.jobs.tables import ImportFile, Job, JobItem
 from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion, Promotion
 from backend.training.tables import TrainingLogLine, TrainingPoint
@@ -27,7 +28,7 @@ RED = hashlib.blake2b(b"red", digest_size=16).hexdigest()
 
 def fill(database: Database) -> None:
     """Write a small catalogue, a job and a deployment."""
-    for rows in (_catalogue(), _jobs(), _registry(), _audit()):
+    for rows in (_catalogue(), _jobs(), _registry(), _audit(), _feedback()):
         for row in rows:
             with database.write() as session:
                 session.add(row)
@@ -115,4 +116,22 @@ def _registry() -> list[Base]:
             created_at=NOON,
         ),
         Embedding(image_id="i1", gallery_id="g1", image_revision=1, created_at=NOON),
+    ]
+
+
+def _feedback() -> list[Base]:
+    return [
+        Triplet(
+            id="t1",
+            digest="d" * 64,
+            reference_sha256="a" * 64,
+            caption="in red",
+            text="in red",
+            target_image_id="i1",
+            is_target=True,
+            source="feedback",
+            model_version_id="v1",
+            actor="local",
+            created_at=NOON,
+        ),
     ]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from backend.audit.schemas import AuditLineOut
 from backend.catalogue.schemas import (
@@ -24,6 +25,7 @@ from backend.catalogue.schemas import (
 from backend.encoding.decoding import image_facts
 from backend.encoding.vocabulary import Vocabulary, words_of
 from backend.errors import InvalidInput, NotFound
+from backend.feedback.schemas import FeedbackCreate, TripletOut, TripletPicture
 from backend.gallery.filters import Condition, parse_filter
 from backend.jobs.schemas import JobItemOut, JobOut
 from backend.registry.gallery_schemas import GalleryOut
@@ -52,6 +54,10 @@ class Shop:
     searches: list[SearchRequest] = field(default_factory=list)
     galleries: dict[str, GalleryOut] = field(default_factory=dict)
     lines: list[AuditLineOut] = field(default_factory=list)
+    said: list[FeedbackCreate] = field(default_factory=list)
+    kept_pictures: list[bytes] = field(default_factory=list)
+    triplets: dict[str, TripletOut] = field(default_factory=dict)
+    search_is_kept: bool = True
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def fill(self, count: int) -> Shop:
@@ -186,6 +192,25 @@ class Shop:
             timings_ms={"encode": 12.0, "gallery": 3.0, "total": 31.0},
         )
 
+    def triplet(self, reference: ProductOut, caption: str, target: ProductOut, **facts: Any) -> str:
+        """A triplet of two products; its id."""
+        number = f"t{self.number():05}"
+        told = {
+            "id": number,
+            "state": "candidate",
+            "source": "feedback",
+            "reference": _side(reference),
+            "caption": caption,
+            "text": caption,
+            "target": _side(target),
+            "is_target": True,
+            "split": target.split,
+            "actor": "ann",
+            "created_at": OPENED,
+        }
+        self.triplets[number] = TripletOut.model_validate(told | facts)
+        return number
+
     def _unseen(self, request: SearchRequest) -> list[str]:
         """What no title says is new to the demo model of this shop."""
         known = Vocabulary(words_of(product.title for product in self.products.values()))
@@ -205,6 +230,19 @@ class Shop:
                         sha256=picture.sha256,
                     )
         return None
+
+
+def _side(product: ProductOut) -> TripletPicture:
+    image = product.images[0]
+    return TripletPicture(
+        image_id=image.id,
+        sha256=image.sha256,
+        thumbnail=image.thumbnail,
+        product_id=product.id,
+        sku=product.sku,
+        title=product.title,
+        split=product.split,
+    )
 
 
 def _facet(key: str, values: Iterable[str]) -> Facet:

@@ -46,6 +46,7 @@ from backend.search.schemas import SearchRequest, SearchResponse
 from tests.ui.shop import Shop
 from tests.ui.shop_jobs import add_job
 from tests.ui.standin_admin import add_admin
+from tests.ui.standin_feedback import add_feedback
 
 Filters = Annotated[list[str], Query(default_factory=list)]
 
@@ -82,6 +83,7 @@ def create_app(shop: Shop) -> FastAPI:
     _add_imports(app, shop)
     _add_search(app, shop)
     add_admin(app, shop)
+    add_feedback(app, shop)
 
     @app.exception_handler(AkinError)
     def problem(_: Request, error: AkinError) -> JSONResponse:

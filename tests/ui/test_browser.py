@@ -264,6 +264,39 @@ def test_a_manager_turns_pages_and_exports_what_is_filtered(open_shop: Shop, pag
     assert httpx.get(link).text.count("X0") == 60
 
 
+def test_what_a_shopper_says_is_reviewed(open_shop: Shop, page: Page, tmp_path: Path) -> None:
+    page.locator("[class*=st-key-pick_window] button").nth(2).click()
+    page.get_by_role("button", name="but in red").click()
+    page.get_by_role("button", name="This is the one").nth(1).click()
+    expect(page.get_by_text("noted as the one you meant")).to_be_visible()
+    (said,) = open_shop.said
+    assert said.is_target
+    page.get_by_role("link", name="Triplets").click()
+    expect(page.locator(".akin-pair img")).to_have_count(2)
+    expect(page.locator(".akin-score")).to_have_count(0)
+    page.get_by_role("button", name="Score 1 new").click()
+    expect(page.locator(".akin-score")).to_have_count(1)
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Sentence").fill("in dark red")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".akin-said")).to_have_text("in dark red")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Keep").click()
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    page.get_by_role("button", name="Export").click()
+    link = page.get_by_role("link", name="Download the accepted ones").get_attribute("href") or ""
+    assert httpx.get(link).text == "akin: 1"
+    page.keyboard.press("Escape")
+    rows = '[{"candidate": "A", "target": "B", "captions": ["is red"]}, {"candidate": "A"}]'
+    (tmp_path / "f.json").write_text(rows)
+    page.get_by_role("button", name="Import").click()
+    page.locator("[data-testid=stPopoverBody] input[type=file]").set_input_files(
+        tmp_path / "f.json"
+    )
+    expect(page.get_by_text("1 new, 0 there already, 1 refused")).to_be_visible()
+    expect(page.locator(".akin-pair")).to_have_count(1)
+
+
 def test_jobs_move_without_a_click(open_shop: Shop, page: Page) -> None:
     job = add_job(open_shop, "embed", "running", done=10, total=200)
     page.get_by_role("link", name="Jobs").click()

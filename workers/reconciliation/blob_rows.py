@@ -15,6 +15,7 @@ from backend.catalogue.imports import hold_claims, unclaimed
 from backend.catalogue.lost_pictures import LOST_BYTES, lost_bytes
 from backend.catalogue.tables import Blob, Image, Product, Removal
 from backend.catalogue.writing import insert_if_new
+from backend.feedback.service import unused_by_triplets
 from backend.registry.tables import Embedding
 from workers.reconciliation.ledger import Lost
 
@@ -61,11 +62,11 @@ def delete_unknown(session: Session, blobs: BlobStore, sha256: str) -> bool:
 
 
 def unused(session: Session, before: datetime, after: str, limit: int) -> list[str]:
-    """The next blobs older than `before` that no image shows and no embed job is to remove."""
+    """The next blobs older than `before` that nothing shows and no embed job is to remove."""
     shown = exists().where(Image.sha256 == Blob.sha256)
     leaving = exists().where(Removal.sha256 == Blob.sha256)
-    query = select(Blob.sha256).where(~shown, ~leaving, Blob.created_at < before)
-    query = query.where(Blob.sha256 > after)
+    query = select(Blob.sha256).where(~shown, ~leaving, unused_by_triplets())
+    query = query.where(Blob.created_at < before, Blob.sha256 > after)
     return list(session.scalars(query.order_by(Blob.sha256).limit(limit)))
 
 

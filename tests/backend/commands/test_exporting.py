@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,15 @@ from typer.testing import CliRunner, Result
 
 from backend import problems
 from backend.catalogue.routes import router
+from backend.catalogue.sources import collect
 from backend.cli import app as akin
+from backend.feedback.routes import router as feedback_router
+from backend.feedback.service import review
 from backend.runtime import Runtime
+from tests.backend.feedback.stock import say
 from tests.ui.standin import served
 from tests.workers.workshop import import_files, photos
+from workers.datasets.catalogue import read_catalogue
 
 
 @pytest.fixture
@@ -25,6 +31,7 @@ def url(runtime: Runtime) -> Iterator[str]:
     app = FastAPI()
     app.state.runtime = runtime
     app.include_router(router)
+    app.include_router(feedback_router)
     problems.install(app)
     with served(app) as url:
         yield url
@@ -55,3 +62,22 @@ def test_a_part_that_is_small_enough_comes_back_as_a_zip(url: str, tmp_path: Pat
     result = export(url, str(tmp_path / "part.zip"), "--filter", "sku=3")
     assert "could not be imported again" not in result.stderr
     assert "bring it back with akin ingest" in result.stdout
+
+
+def test_a_folder_holds_the_accepted_triplets_of_its_products(
+    url: str, runtime: Runtime, tmp_path: Path
+) -> None:
+    one, other = (say(runtime.database, "0", "is redder", sku) for sku in ("1", "2"))
+    with runtime.database.write() as session:
+        review(session, runtime.queue, [one, other], "accepted", "max")
+    export(url, str(tmp_path / "all"))
+    lines = (tmp_path / "all" / "triplets.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["target"] for line in lines) == ["1", "2"]
+    assert read_catalogue(tmp_path / "all").triplets[0].captions == ("is redder",)
+    export(url, str(tmp_path / "part"), "--filter", "sku=0,1")
+    assert len((tmp_path / "part" / "triplets.jsonl").read_text().splitlines()) == 1
+    export(url, str(tmp_path / "none"), "--filter", "sku=3")
+    assert not (tmp_path / "none" / "triplets.jsonl").exists()
+    names = [source.name for source in collect([tmp_path / "all"])]
+    assert "all/products.jsonl" in names
+    assert "all/triplets.jsonl" not in names, "it is no list of products"

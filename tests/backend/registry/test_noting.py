@@ -28,6 +28,7 @@ LEAVES = {
     "PATCH /v1/models/{version_id}": "model.rename",
     "DELETE /v1/models/{version_id}": "model.delete",
     "DELETE /v1/promotion": "model.promotion_withdraw",
+    "POST /v1/train": "model.train",
 }
 """Which line each operation of the API that changes a model leaves (see test_every_change)."""
 

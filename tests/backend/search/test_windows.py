@@ -12,7 +12,7 @@ from backend.composition.composer import COMPOSERS, QueryFeatures
 from backend.composition.query import compose_queries
 from backend.errors import NotFound
 from backend.gallery.filters import Filter
-from backend.search.windows import Window, Windows
+from backend.search.windows import Asked, Window, Windows
 
 
 class Watch:
@@ -42,6 +42,7 @@ def window(text_cut: bool = False) -> Window:
         filter=Filter(),
         reference=None,
         text_cut=text_cut,
+        asked=Asked("", (), 0.0, "v1", "g1"),
     )
 
 

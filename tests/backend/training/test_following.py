@@ -189,7 +189,8 @@ def test_a_deleted_version_is_not_trained_on(runtime: Runtime) -> None:
     life = Life(runtime)
     life.cancel()
     with runtime.database.write() as session:
-        lifecycle.delete(session, str(service.get(session, life.job_id).subject), actor="ann")
+        subject = str(service.get(session, life.job_id).subject)
+        lifecycle.delete(session, subject, actor="ann")
     with pytest.raises(Conflict, match="version that this job trained is deleted: start a new"):
         life.retry()
     with runtime.database.read() as session:

@@ -10,9 +10,6 @@ from backend.database import Database
 from backend.runtime import Runtime
 from tests.backend.training.test_following import Life
 
-LEAVES = {"POST /v1/train": "model.train"}
-"""Which line each operation of training leaves (see test_every_change)."""
-
 
 @pytest.fixture
 def database(sqlite_database: Database) -> Database:
@@ -37,6 +34,5 @@ def test_a_training_is_told_from_its_beginning_to_its_end(runtime: Runtime) -> N
     actions = ["model.train", "model.fail", "model.resume", "model.ready"]
     assert [line.action for line in told] == actions
     assert {line.actor for line in told} == {"ann"}
-    assert LEAVES["POST /v1/train"] in actions
     assert told[0].after["parameters"] == {"batch": 2}
     assert told[1].after["error"] == "No such data: bring some."

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import text
 
+from backend import clock
 from backend.catalogue.service import delete_products
 from backend.errors import InvalidInput
+from backend.feedback.tables import Triplet
 from backend.registry.deployments import active
 from backend.runtime import Runtime
 from backend.training.schemas import FolderData, ImageData, TitleData, TripletData
@@ -155,14 +156,6 @@ def test_features_of_the_gallery_are_those_of_the_tower(shop, tmp_path):
     np.testing.assert_allclose(put.array, own.array, rtol=1e-5, atol=1e-6)
 
 
-COLUMNS = (
-    "number INTEGER PRIMARY KEY, id TEXT, digest TEXT, reference_image_id TEXT, "
-    "reference_sha256 TEXT, caption TEXT, target_image_id TEXT, is_target BOOLEAN, state TEXT, "
-    "source TEXT, text TEXT, without JSON, strength FLOAT, score FLOAT, score_parts JSON, "
-    "actor TEXT, created_at TEXT, reviewed_at TEXT"
-)
-
-
 def test_accepted_triplets_are_those_between_products_of_one_split(home):
     """Straight from SQL; the sentences of a pair come together, in their order."""
     with opened(home) as runtime:
@@ -181,18 +174,25 @@ def test_accepted_triplets_are_those_between_products_of_one_split(home):
             (one, "itself", one, True, "accepted", "feedback"),
         ]
         with runtime.database.write() as session:
-            session.execute(text(f"CREATE TABLE IF NOT EXISTS triplets ({COLUMNS})"))
             for number, (reference, caption, target, meant, state, source) in enumerate(rows):
-                session.execute(
-                    text(
-                        "INSERT INTO triplets VALUES (:n, :n, :n, :r, NULL, :c, :t, :m, :s, :o, :c,"
-                        " '[]', 0, -1, '{}', 'ann', '2026-01-01', '2026-01-01')"
-                    ),
-                    {
-                        "n": number, "r": reference.images[0].id, "c": caption, "s": state,
-                        "t": target.images[0].id, "m": meant, "o": source,
-                    },
-                )  # fmt: skip
+                reviewed = None if state == "candidate" else clock.now()
+                session.add(
+                    Triplet(
+                        number=number + 1,
+                        id=f"t{number}",
+                        digest=f"{number}",
+                        reference_image_id=reference.images[0].id,
+                        caption=caption,
+                        text=caption,
+                        target_image_id=target.images[0].id,
+                        is_target=meant,
+                        state=state,
+                        source=source,
+                        actor="ann",
+                        created_at=clock.now(),
+                        reviewed_at=reviewed,
+                    )
+                )
         with runtime.database.read() as session:
             everything = accepted_triplets(session, ["feedback", "import", "spn-positives"])
             imported = accepted_triplets(session, ["import"])

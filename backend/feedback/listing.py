@@ -1,0 +1,233 @@
+"""Triplets as lists, counts and pictures: filters become SQL, rows become what the API shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, func, literal_column, select, tuple_
+from sqlalchemy.orm import Session, aliased
+
+from backend.catalogue.presenting import picture_path
+from backend.catalogue.tables import Image, Product
+from backend.errors import InvalidInput
+from backend.feedback.reasons import reasons
+from backend.feedback.schemas import (
+    ReviewRequest,
+    TripletFilter,
+    TripletOrder,
+    TripletOut,
+    TripletPicture,
+    TripletSummary,
+)
+from backend.feedback.service import not_there
+from backend.feedback.tables import UNSCORED, Triplet
+from backend.paging import Page, decode_cursor, encode_cursor
+from backend.registry.tables import ModelVersion
+
+ReferenceImage, TargetImage = aliased(Image), aliased(Image)
+ReferenceProduct, TargetProduct = aliased(Product), aliased(Product)
+
+split_of_products: ColumnElement[str] = case(
+    (ReferenceProduct.split.is_(None), TargetProduct.split),
+    (ReferenceProduct.split == TargetProduct.split, TargetProduct.split),
+    else_=literal_column("'mixed'"),
+)
+"""The split of a triplet in a statement that `joined` made; an uploaded picture has none."""
+
+
+def joined(statement: Any) -> Any:
+    """A selection from triplets, with both images and their products beside them."""
+    return (
+        statement.select_from(Triplet)
+        .join(TargetImage, TargetImage.id == Triplet.target_image_id)
+        .join(TargetProduct, TargetProduct.id == TargetImage.product_id)
+        .outerjoin(ReferenceImage, ReferenceImage.id == Triplet.reference_image_id)
+        .outerjoin(ReferenceProduct, ReferenceProduct.id == ReferenceImage.product_id)
+    )
+
+
+def matching(wanted: TripletFilter) -> list[ColumnElement[bool]]:
+    """What a filter asks for, over a statement that `joined` made."""
+    found: list[ColumnElement[bool]] = []
+    if wanted.state is not None:
+        found.append(Triplet.state == wanted.state)
+    if wanted.source is not None:
+        found.append(Triplet.source == wanted.source)
+    if wanted.is_target is not None:
+        found.append(Triplet.is_target.is_(wanted.is_target))
+    if wanted.split is not None:
+        found.append(split_of_products == wanted.split)
+    if wanted.score_at_least is not None:
+        found.append(Triplet.score >= wanted.score_at_least)
+    if wanted.score_below is not None:
+        found += [Triplet.score >= 0, Triplet.score < wanted.score_below]
+    return found
+
+
+def list_triplets(
+    session: Session,
+    wanted: TripletFilter,
+    *,
+    order: TripletOrder = "newest",
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[TripletOut]:
+    """One page of the triplets that match; `total` is as of the first page.
+
+    Raises:
+        InvalidInput: for a cursor that this list did not give out.
+    """
+    where = matching(wanted)
+    if cursor is None:
+        total = session.scalar(_chosen(select(func.count()), wanted).where(*where)) or 0
+    else:
+        place, total = _read(cursor, order)
+        where.append(place)
+    keys = _chosen(select(Triplet.number, Triplet.score), wanted).where(*where)
+    rows = session.execute(keys.order_by(*_ORDERS[order]).limit(limit + 1)).all()
+    shown = rows[:limit]
+    further = None
+    if len(rows) > limit:
+        further = encode_cursor([order, repr(shown[-1][1]), shown[-1][0], total])
+    by_number = _shown(session, Triplet.number.in_([row[0] for row in shown])) if shown else {}
+    return Page(
+        items=[by_number[row[0]] for row in shown if row[0] in by_number],
+        next_cursor=further,
+        total=total,
+    )
+
+
+def ids_to_review(session: Session, asked: ReviewRequest) -> tuple[list[str], int]:
+    """The ids of the best that a review's filter finds, and how many it finds in all.
+
+    Those that are in the wanted state already are not among them.
+    """
+    wanted = asked.filter or TripletFilter()
+    where = [*matching(wanted), Triplet.state != asked.state]
+    if wanted.state is None:
+        where.append(Triplet.state == "candidate")
+    total = session.scalar(_chosen(select(func.count()), wanted).where(*where)) or 0
+    best = _chosen(select(Triplet.id), wanted).where(*where).order_by(*_ORDERS["best"])
+    return list(session.scalars(best.limit(asked.limit))), total
+
+
+def find_triplet(session: Session, triplet_id: str) -> TripletOut:
+    """One triplet; raises NotFound."""
+    found = {} if "\0" in triplet_id else _shown(session, Triplet.id == triplet_id)
+    if not found:
+        raise not_there(triplet_id)
+    return next(iter(found.values()))
+
+
+def summary(session: Session) -> TripletSummary:
+    """How many there are by state, source and split."""
+    sides = joined(select(split_of_products, Triplet.is_target, func.count()))
+    sides = sides.where(Triplet.state == "accepted").group_by(split_of_products, Triplet.is_target)
+    splits: dict[str, int] = {}
+    against = 0
+    for split, is_target, count in session.execute(sides):
+        if is_target:
+            splits[split] = count
+        else:
+            against += count
+    unscored = select(func.count()).where(Triplet.state == "candidate", Triplet.score == UNSCORED)
+    return TripletSummary(
+        states=_counted(session, Triplet.state),
+        sources=_counted(session, Triplet.source),
+        accepted_splits=splits,
+        accepted_against=against,
+        unscored=session.scalar(unscored) or 0,
+    )
+
+
+def _chosen(statement: Any, wanted: TripletFilter) -> Any:
+    """A selection from triplets that looks at their products only where the filter does."""
+    return statement.select_from(Triplet) if wanted.split is None else joined(statement)
+
+
+def _counted(session: Session, column: Any) -> dict[str, int]:
+    counts = select(column, func.count()).select_from(Triplet).group_by(column)
+    return dict(session.execute(counts).all())
+
+
+def _shown(session: Session, which: ColumnElement[bool]) -> dict[int, TripletOut]:
+    columns = (Triplet, ReferenceImage, ReferenceProduct, TargetImage, TargetProduct,
+               ModelVersion.name, split_of_products)  # fmt: skip
+    rows = joined(select(*columns)).outerjoin(
+        ModelVersion, ModelVersion.id == Triplet.model_version_id
+    )
+    return {row[0].number: _triplet_out(row) for row in session.execute(rows.where(which))}
+
+
+def _triplet_out(row: Sequence[Any]) -> TripletOut:
+    triplet, reference_image, reference_product, image, product, version, split = row
+    reference = (
+        _uploaded(triplet.reference_sha256)
+        if reference_image is None
+        else _picture(reference_image, reference_product)
+    )
+    kept = {name: getattr(triplet, name) for name in _COLUMNS}
+    return TripletOut(
+        **kept,
+        reference=reference,
+        target=_picture(image, product),
+        split=split,
+        model_version=version,
+        score=None if triplet.score == UNSCORED else triplet.score,
+        reasons=reasons(triplet.score_parts, is_target=triplet.is_target),
+    )
+
+
+def _picture(image: Image, product: Product) -> TripletPicture:
+    return TripletPicture(
+        image_id=image.id,
+        sha256=image.sha256,
+        thumbnail=picture_path(image.sha256, "thumbnail"),
+        product_id=product.id,
+        sku=product.sku,
+        title=product.title,
+        split=product.split,
+    )
+
+
+def _uploaded(sha256: str | None) -> TripletPicture:
+    path = None if sha256 is None else picture_path(sha256, "thumbnail")
+    return TripletPicture(sha256=sha256, thumbnail=path)
+
+
+_COLUMNS = (
+    "id", "state", "source", "caption", "is_target", "text", "without", "strength", "session",
+    "composer", "gallery", "rank", "score_parts", "actor", "created_at", "reviewed_by",
+    "reviewed_at",
+)  # fmt: skip
+
+_ORDERS: dict[TripletOrder, tuple[Any, ...]] = {
+    "newest": (Triplet.number.desc(),),
+    "best": (Triplet.score.desc(), Triplet.number.desc()),
+    "worst": (Triplet.score, Triplet.number),
+}
+
+
+def _read(cursor: str, order: TripletOrder) -> tuple[ColumnElement[bool], int]:
+    """What comes after the last triplet shown, and the total."""
+    of, score, number, total = decode_cursor(cursor, 4)
+    if of != order or not all(part.isdecimal() and len(part) <= 10 for part in (number, total)):
+        raise InvalidInput(_STRANGE)
+    try:
+        place = (float(score), int(number))
+    except ValueError as error:
+        raise InvalidInput(_STRANGE) from error
+    here = tuple_(Triplet.score, Triplet.number)
+    after = {
+        "newest": Triplet.number < place[1],
+        "best": here < place,
+        "worst": here > place,
+    }[order]
+    return after, int(total)
+
+
+_STRANGE = (
+    "The cursor is not one that the list of triplets gave out in this order: leave it away to "
+    "start again."
+)

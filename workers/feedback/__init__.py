@@ -1,0 +1,1 @@
+"""How consistent a triplet is: what the models say of it, and what other triplets say."""
