@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -45,6 +45,10 @@ class CombinerParameters(TripletParameters):
             "batch": 512, "epochs": 60, "lr": 1e-3, "schedule": "cosine", "dropout": 0.3,
             "scale": 30.0, "projection": 2, "hidden": 4, "evaluate_every": 5, "patience": 4,
         },
+        "few-triplets": {
+            "begin": "sum", "batch": 32, "epochs": 100, "lr": 3e-4, "scale": 50.0,
+            "projection": 2, "hidden": 4, "patience": 12,
+        },
     }  # fmt: skip
 
     batch: int = Field(4096, ge=2)
@@ -54,6 +58,11 @@ class CombinerParameters(TripletParameters):
     hidden: int = Field(WIDTHS[1], ge=1, description="Width of the hidden layer, in features.")
     dropout: float = Field(0.5, ge=0, lt=1)
     scale: float = Field(100.0, gt=0, description="Inverse temperature of the loss.")
+    begin: Literal["random", "sum"] = Field(
+        "random",
+        description="At random, as published; or as the sum of both features, which few triplets "
+        "can only make better.",
+    )
 
 
 @dataclass
@@ -136,6 +145,7 @@ def train(training: Training) -> Outcome:
         None if measure is None else lambda: measure(answering()),
         optimiser="adam",
         weight_decay=0.0,
+        start_counts=parameters.begin == "sum",
     )
     if outcome.stopped in ("done", "early") and training.team.leads:
         _write(training, objective, data, outcome, told_beside(start, outcome, training))
@@ -161,6 +171,8 @@ def combiner_objective(
     network = Combiner(
         dim, parameters.projection * dim, parameters.hidden * dim, parameters.dropout
     ).to(device)
+    if parameters.begin == "sum":
+        begin_as_sum(network)
     rows = images.require_all().rows_of(data.names)
     return CombinerObjective(
         network=network,
@@ -172,6 +184,18 @@ def combiner_objective(
         run=training.facts,
         masked=parameters.protocol == "default",
     )
+
+
+def begin_as_sum(network: Combiner) -> None:
+    """Let an untrained Combiner answer with the sum of both features, each by a half.
+
+    Nothing is mixed in, since the output layer is zero, and the gate stands at one half. Both
+    layers learn from there, for what is below them is random as ever.
+    """
+    gate = network.dynamic_scalar[3]
+    for layer in (network.output_layer, gate):
+        for parameter in layer.parameters():
+            torch.nn.init.zeros_(parameter)
 
 
 def _write(

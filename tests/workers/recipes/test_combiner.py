@@ -150,3 +150,28 @@ def test_another_run_in_the_folder_is_told(training):
     other = CombinerParameters.given([*SMALL, "lr=0.1"])
     with pytest.raises(InvalidInput, match="lr"):
         combiner.train(replace(training, parameters=other))
+
+
+def test_it_can_begin_as_the_sum_of_both_features_and_learns_from_there(training, parent):
+    """With few triplets: chosen among what it is at any step, its beginning included."""
+    options = CombinerParameters.given([*SMALL, "begin=sum"])
+    asked = replace(training, parameters=options)
+    network = combiner_objective(
+        asked, options, training_triplets(training.data, [])
+    ).network.eval()
+    rng = np.random.default_rng(0)
+    images, texts = (
+        torch.from_numpy(rng.standard_normal((5, parent.backbone.dim)).astype(np.float32))
+        for _ in range(2)
+    )
+    with torch.inference_mode():
+        expected = functional.normalize(images + texts, dim=-1)
+        torch.testing.assert_close(network(images, texts), expected)
+    combiner.train(asked)
+    assert np.mean(losses(asked.out)[-3:]) < np.mean(losses(asked.out)[:3])
+
+
+def test_a_beginning_that_no_step_makes_better_is_kept(training):
+    options = CombinerParameters.given([*SMALL, "begin=sum", "lr=1e-12"])
+    outcome = combiner.train(replace(training, parameters=options))
+    assert outcome.best_step == 0
