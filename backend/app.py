@@ -20,6 +20,7 @@ from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestId, Req
 from backend.migrating import check, upgrade
 from backend.registry import deployment_routes, gallery_routes, version_routes
 from backend.registry import routes as registry_routes
+from backend.registry.retention import drop_orphans
 from backend.registry.service import ensure_active
 from backend.runtime import Runtime
 from backend.search import routes as search_routes
@@ -92,6 +93,7 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
     with database.write() as session:
         if runtime.settings.embedded:
             reclaim_all(session)
+            drop_orphans(session, runtime.galleries)
         active = ensure_active(session, runtime, backbone)
     _optimise(runtime, active.gallery_id, tell)
     serving = Serving(runtime, active)

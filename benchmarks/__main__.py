@@ -18,6 +18,7 @@ BY_NAME = (
     "composers",
     "methods",
     "feedback-score",
+    "story",
 )
 LARGE, LARGE_PRODUCTS = "hundred_thousand", 100_000
 
@@ -31,6 +32,7 @@ def main() -> None:
         "main_job": {"products": asked.products, "folder": asked.folder, "home": asked.home},
         "methods": {"quick": asked.quick},
         "feedback-score": {"quick": asked.quick},
+        "story": {"quick": asked.quick},
         "composers": {"folder": asked.folder, "out": asked.out, "quick": asked.quick},
     }
     for name in asked.names or BY_THEMSELVES:
@@ -60,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="composers, methods, feedback-score: a few small steps, to see that all of it works",
+        help="composers, methods, feedback-score, story: a few steps, to see that it works",
     )
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -21,6 +22,8 @@ from backend.registry.deployments import active, newest, one_at_a_time
 from backend.registry.promotion import waiting_promotion
 from backend.registry.service import gallery_row
 from backend.registry.tables import Deployment, GalleryRow
+
+_OURS = re.compile("g-[0-9a-f]{12}")
 
 
 def drop_gallery(
@@ -86,3 +89,16 @@ def _stop_embedding(session: Session, gallery_id: str) -> None:
     )
     for job in session.scalars(jobs.with_for_update()):
         move(job, "cancel")
+
+
+def drop_orphans(session: Session, store: GalleryStore) -> list[str]:
+    """Drop what the store still holds of galleries that SQL has forgotten; which they were.
+
+    For an embedded start, where the store is nobody else's: a process may have been killed between
+    the two halves of a drop.
+    """
+    known = set(session.scalars(select(GalleryRow.id)))
+    orphans = [name for name in store.names() if _OURS.fullmatch(name) and name not in known]
+    for name in orphans:
+        store.drop(name)
+    return orphans
