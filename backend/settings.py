@@ -99,7 +99,8 @@ class Settings(BaseSettings):
     @property
     def blob_root(self) -> str:
         """The fsspec URL under which blobs live; a folder inside home unless another is set."""
-        return self.blob_url or (self.home.absolute() / "blobs").as_uri()
+        # Not `as_uri`: fsspec takes a space that is written as %20 for these three letters.
+        return self.blob_url or f"file://{self.home.absolute() / 'blobs'}"
 
     @property
     def training_folder(self) -> Path:

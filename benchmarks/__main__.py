@@ -19,6 +19,7 @@ BY_NAME = (
     "methods",
     "feedback-score",
     "story",
+    "towers",
 )
 LARGE, LARGE_PRODUCTS = "hundred_thousand", 100_000
 
@@ -33,6 +34,7 @@ def main() -> None:
         "methods": {"quick": asked.quick},
         "feedback-score": {"quick": asked.quick},
         "story": {"quick": asked.quick},
+        "towers": {"quick": asked.quick},
         "composers": {"folder": asked.folder, "out": asked.out, "quick": asked.quick},
     }
     for name in asked.names or BY_THEMSELVES:

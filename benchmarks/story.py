@@ -49,10 +49,10 @@ def main(quick: bool = False) -> None:
     with tempfile.TemporaryDirectory() as place:
         first = Path(place) / "demo"
         with served(first, "--demo") as server, AkinClient(server.url, timeout=600) as client:
-            _wait_for_the_demo(client)
-            _hold_out(client)
+            wait_for_the_demo(client)
+            hold_out(client)
         for count in QUICK_COUNTS if quick else COUNTS:
-            home = Path(place) / f"with {count}"
+            home = Path(place) / f"with-{count}"
             shutil.copytree(first, home)
             with served(home, "--demo") as server, AkinClient(server.url, timeout=600) as client:
                 _tell(client, count, book)
@@ -60,9 +60,9 @@ def main(quick: bool = False) -> None:
     tell(book, quick)
 
 
-def _wait_for_the_demo(client: AkinClient) -> None:
+def wait_for_the_demo(client: AkinClient) -> None:
     """Drawn and embedded by `akin up --demo`."""
-    _until(lambda: _is_filled(client), 900)
+    until(lambda: _is_filled(client), 900)
 
 
 def _is_filled(client: AkinClient) -> bool:
@@ -71,7 +71,7 @@ def _is_filled(client: AkinClient) -> bool:
     return found.images > 0 and found.images == found.embedded and not at_work
 
 
-def _truth(split: str) -> list[Triplet]:
+def written_down(split: str) -> list[Triplet]:
     """From each garment of a family to each other, in one sentence."""
     role = SPLITS[split]
     found = triplets(list(each_family(role, FAMILIES[split], SEED)), role, SEED, all_pairs=True)
@@ -81,13 +81,13 @@ def _truth(split: str) -> list[Triplet]:
     ]
 
 
-def _hold_out(client: AkinClient) -> None:
+def hold_out(client: AkinClient) -> None:
     """What a manager who knows the catalogue wrote down: held-out triplets, and those that choose
     the weights."""
     for split in ("val", "test"):
         rows = [
             {"reference": one.reference, "target": one.target, "captions": list(one.captions)}
-            for one in _truth(split)
+            for one in written_down(split)
         ]
         data = "\n".join(json.dumps(row) for row in rows).encode()
         client.import_triplets(f"{split}.jsonl", data)
@@ -99,12 +99,12 @@ def _hold_out(client: AkinClient) -> None:
 
 def _tell(client: AkinClient, count: int, book: Book) -> None:
     images = _images(client)
-    truth = _truth("train")
+    truth = written_down("train")
     said = planted(truth, sorted({str(one.target) for one in truth}), "story", count, WRONG_SHARE)
     ids = _shop(client, said, images)
     _score(client, count, said, ids, book)
-    queries = [_request(one) for one in _truth("test")[:: max(1, 1140 // ASKED)]]
-    targets = [images[str(one.target)] for one in _truth("test")[:: max(1, 1140 // ASKED)]]
+    queries = [_request(one) for one in written_down("test")[:: max(1, 1140 // ASKED)]]
+    targets = [images[str(one.target)] for one in written_down("test")[:: max(1, 1140 // ASKED)]]
     _review(client, said, ids)
     book.chapters.append(_chapter(client, count, True, said, ids, queries, targets))
     every = [one for one in ids if one]
@@ -147,7 +147,7 @@ def _score(
     client: AkinClient, count: int, said: Sequence[Planted], ids: Sequence[str], book: Book
 ) -> None:
     begun = time.monotonic()
-    _finished(client, client.score_triplets().id)
+    finished(client, client.score_triplets().id)
     spent = time.monotonic() - begun
     scores = {one.id: one.score or 0.0 for one in _all_triplets(client)}
     right = [scores[i] for i, one in zip(ids, said, strict=True) if one.kind == "right"]
@@ -215,7 +215,7 @@ def _chapter(
             name=name,
         )
     )
-    _finished(client, job.id)
+    finished(client, job.id)
     trained = time.monotonic()
     version = client.find_version(name)
     gate, promoted_ms = _promote(client, version)
@@ -270,14 +270,16 @@ def _rank(client: AkinClient, query: SearchRequest, target: str) -> int:
     return 101
 
 
-def _finished(client: AkinClient, job_id: str) -> None:
-    _until(lambda: client.job(job_id).finished, 1200)
+def finished(client: AkinClient, job_id: str) -> None:
+    """Wait for a job; raises RuntimeError unless it is done in the end."""
+    until(lambda: client.job(job_id).finished, 1200)
     job = client.job(job_id)
     if job.state != "done":
         raise RuntimeError(f"the {job.kind} job is {job.state}: {job.error}")
 
 
-def _until(condition: Any, seconds: float) -> None:
+def until(condition: Any, seconds: float) -> None:
+    """Wait for something; raises RuntimeError if it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from backend.blobs import BlobStore
 from backend.errors import SetupError
 from backend.settings import Settings, read_settings
 
@@ -81,3 +82,11 @@ def test_what_is_given_stands_over_the_environment(monkeypatch):
 def test_further_host_names_are_separated_by_commas(monkeypatch):
     monkeypatch.setenv("AKIN_ALLOWED_HOSTS", "shop.example, www.shop.example")
     assert read_settings().allowed_hosts == ("shop.example", "www.shop.example")
+
+
+def test_blobs_lie_in_the_data_folder_whatever_it_is_called(tmp_path):
+    home = tmp_path / "my shop, 100 % drawn"
+    blobs = BlobStore(Settings(home=home).blob_root)
+    sha256 = blobs.put(b"a picture")
+    assert [path.name for path in home.rglob(sha256)] == [sha256]
+    assert [path.name for path in tmp_path.iterdir()] == [home.name]
