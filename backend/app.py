@@ -24,6 +24,7 @@ from backend.registry.service import ensure_active
 from backend.runtime import Runtime
 from backend.search import routes as search_routes
 from backend.search.serving import Serving
+from backend.training import measuring_routes
 from backend.training import routes as training_routes
 from workers.app import start_in_process
 from workers.recipes.offering import offered_recipes
@@ -56,6 +57,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         gallery_routes,
         audit_routes,
         training_routes,
+        measuring_routes,
         feedback_routes,
     ):
         app.include_router(module.router)

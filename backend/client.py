@@ -59,6 +59,7 @@ from backend.registry.schemas import (
     VersionOut,
 )
 from backend.search.schemas import SearchRequest, SearchResponse
+from backend.training.measuring_schemas import CompareRequest
 from backend.training.schemas import CurvesOut, LogOut, RecipeOut, TrainRequest
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -332,6 +333,15 @@ class AkinClient:
         """The newest lines of a training job's log behind a line."""
         query = {"after": str(after), "limit": str(limit)}
         return self._get(LogOut, f"/v1/jobs/{job_id}/log", **query)
+
+    def measure(self, version_id: str) -> JobOut:
+        """Measure a version on the held-out triplets: the job that does it."""
+        return JobOut.model_validate(self._send("POST", f"/v1/models/{version_id}/measure"))
+
+    def compare(self, request: CompareRequest) -> JobOut:
+        """Compare two versions over all held-out triplets: the job, whose result is a
+        `Comparison`."""
+        return self._post(JobOut, "/v1/models/compare", request)
 
     # Search
 

@@ -143,6 +143,7 @@ EXCEPTIONS = {
     "POST /v1/imports/preview/pictures": "reads names; nothing is kept",
     "POST /v1/feedback": _SAID,
     "POST /v1/feedback/upload": _SAID,
+    "POST /v1/models/compare": "computes; nothing of either version changes",
     "POST /v1/triplets/score": "computes; nothing that anybody said or decided changes",
     "POST /v1/imports": _COLLECTS,
     "POST /v1/imports/{job_id}/files": _COLLECTS,
