@@ -22,6 +22,7 @@ from backend.registry import deployment_routes, gallery_routes, version_routes
 from backend.registry import routes as registry_routes
 from backend.registry.service import ensure_active
 from backend.runtime import Runtime
+from backend.search import compare_routes
 from backend.search import routes as search_routes
 from backend.search.serving import Serving
 from backend.training import measuring_routes
@@ -50,6 +51,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         catalogue_routes,
         import_routes,
         search_routes,
+        compare_routes,
         job_routes,
         deployment_routes,
         version_routes,

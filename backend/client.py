@@ -58,6 +58,7 @@ from backend.registry.schemas import (
     VersionChange,
     VersionOut,
 )
+from backend.search.compare_schemas import ComparedSearch, CompareSearchRequest
 from backend.search.schemas import SearchRequest, SearchResponse
 from backend.training.measuring_schemas import CompareRequest
 from backend.training.schemas import CurvesOut, LogOut, RecipeOut, TrainRequest
@@ -358,6 +359,20 @@ class AkinClient:
             files={"image": (name, image)},
         )
         return SearchResponse.model_validate(answer)
+
+    def compare_search(
+        self, request: CompareSearchRequest, *, image: bytes | None = None, name: str = "picture"
+    ) -> ComparedSearch:
+        """Ask two versions the same; `image` is a picture of one's own as reference."""
+        if image is None:
+            return self._post(ComparedSearch, "/v1/models/compare/search", request)
+        answer = self._send(
+            "POST",
+            "/v1/models/compare/search/upload",
+            data={"request": request.model_dump_json()},
+            files={"image": (name, image)},
+        )
+        return ComparedSearch.model_validate(answer)
 
     # Feedback and triplets
 

@@ -56,7 +56,8 @@ def take_snapshot(
 ) -> Snapshot:
     """The data in `folder`; what is there whole already is left as it is.
 
-    data: what is trained on; None for the held-out triplets alone. said: told how many of how many products are written; what it raises ends it, to be begun anew.
+    data: what is trained on; None for the held-out triplets alone. said: told how many of how
+    many products are written; what it raises ends it, to be begun anew.
     Raises InvalidInput where there is nothing to train on, NoSpace for a full disk.
     """
     if (folder / FACTS).is_file():

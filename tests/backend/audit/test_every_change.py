@@ -143,6 +143,8 @@ EXCEPTIONS = {
     "POST /v1/imports/preview/pictures": "reads names; nothing is kept",
     "POST /v1/feedback": _SAID,
     "POST /v1/feedback/upload": _SAID,
+    "POST /v1/models/compare/search": "asks a question",
+    "POST /v1/models/compare/search/upload": "asks a question; its picture is not kept",
     "POST /v1/models/compare": "computes; nothing of either version changes",
     "POST /v1/triplets/score": "computes; nothing that anybody said or decided changes",
     "POST /v1/imports": _COLLECTS,
