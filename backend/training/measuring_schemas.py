@@ -61,3 +61,22 @@ class Comparison(BaseModel):
     figures_b: dict[str, Interval]
     gains: list[RankedTriplet] = Field(description="The largest gains of B, at most 20.")
     drops: list[RankedTriplet] = Field(description="The largest losses of B, at most 20.")
+
+    @property
+    def sentence(self) -> str:
+        """Wins, losses and their chance in words."""
+        if not self.wins and not self.losses:
+            return f"Both rank the target alike for all {self.triplets:,} triplets."
+        return (
+            f"{self.b} finds the right product sooner for {self.wins:,} of {self.triplets:,} "
+            f"triplets and later for {self.losses:,}; chance alone would be as uneven in "
+            f"{_percent(self.p_value)} of cases."
+        )
+
+
+def _percent(share: float) -> str:
+    """Two figures that count, and never none: `32 %`, `0.0031 %`, `less than 0.001 %`."""
+    percent = 100 * share
+    if percent < 0.001:
+        return "less than 0.001 %"
+    return f"{float(f'{percent:.2g}'):.10f}".rstrip("0").rstrip(".") + " %"
