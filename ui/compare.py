@@ -67,8 +67,10 @@ def _one_query(a: VersionOut, b: VersionOut) -> None:
         return
     with told():  # what cannot be asked leaves the part below as it is
         found = _found(history.current, a.id, b.id)
-        words = zip(st.columns(2), (a, b), found.answers, strict=True)
-        for column, version, answer in words:
+        if history.current.composer is None:
+            st.caption("Each version combines picture and words in its own way.")
+        sides = zip(st.columns(2, gap="large"), (a, b), found.answers, strict=True)
+        for column, version, answer in sides:
             with column:
                 st.html(_answer(version, answer, against=version is b))
 

@@ -71,6 +71,9 @@ def test_both_answers_stand_side_by_side_with_their_ranks(visit: Visit, versions
     assert '<b>1</b><span class="akin-up">▲10</span>' in b
     assert '<b>6</b><span class="akin-same">as in A</span>' in b
     assert '<b>11</b><span class="akin-down">▼10</span>' in b
+    assert "Each version combines picture and words in its own way." in [
+        one.value for one in page.caption
+    ]
     asked = len(versions.searches)
     page.run()
     assert len(versions.searches) == asked, "an answer is kept"
