@@ -23,8 +23,10 @@ from backend.registry import routes as registry_routes
 from backend.registry.retention import drop_orphans
 from backend.registry.service import ensure_active
 from backend.runtime import Runtime
+from backend.search import compare_routes
 from backend.search import routes as search_routes
 from backend.search.serving import Serving
+from backend.training import measuring_routes
 from backend.training import routes as training_routes
 from workers.app import start_in_process
 from workers.recipes.offering import offered_recipes
@@ -50,6 +52,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         catalogue_routes,
         import_routes,
         search_routes,
+        compare_routes,
         job_routes,
         deployment_routes,
         version_routes,
@@ -57,6 +60,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         gallery_routes,
         audit_routes,
         training_routes,
+        measuring_routes,
         feedback_routes,
     ):
         app.include_router(module.router)

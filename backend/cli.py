@@ -19,6 +19,7 @@ from backend.commands import (
     auditing,
     centring,
     checking,
+    comparing,
     evaluating,
     exporting,
     galleries,
@@ -145,7 +146,7 @@ datasets.command("accept")(positives.accept_command(accept_here))
 app.add_typer(datasets, name="dataset")
 models.app.command("train")(training_jobs.train)
 models.app.command("centre")(centring.centre_command(centre_here))
-for command in versions.COMMANDS:
+for command in (*versions.COMMANDS, *comparing.COMMANDS):
     models.app.command(command.__name__)(command)
 app.add_typer(models.app, name="models")
 app.add_typer(galleries.app, name="galleries")

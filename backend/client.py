@@ -58,7 +58,9 @@ from backend.registry.schemas import (
     VersionChange,
     VersionOut,
 )
+from backend.search.compare_schemas import ComparedSearch, CompareSearchRequest
 from backend.search.schemas import SearchRequest, SearchResponse
+from backend.training.measuring_schemas import CompareRequest
 from backend.training.schemas import CurvesOut, LogOut, RecipeOut, TrainRequest
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -253,10 +255,15 @@ class AkinClient:
     # Jobs
 
     def jobs(
-        self, *, state: str | None = None, cursor: str | None = None, limit: int = 50
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
     ) -> Page[JobOut]:
         """One page of jobs, newest first."""
-        return self._page(JobOut, "/v1/jobs", state=state, cursor=cursor, limit=limit)
+        return self._page(JobOut, "/v1/jobs", state=state, kind=kind, cursor=cursor, limit=limit)
 
     def models(
         self, *, state: str | None = None, cursor: str | None = None, limit: int = 50
@@ -333,6 +340,15 @@ class AkinClient:
         query = {"after": str(after), "limit": str(limit)}
         return self._get(LogOut, f"/v1/jobs/{job_id}/log", **query)
 
+    def measure(self, version_id: str) -> JobOut:
+        """Measure a version on the held-out triplets: the job that does it."""
+        return JobOut.model_validate(self._send("POST", f"/v1/models/{version_id}/measure"))
+
+    def compare(self, request: CompareRequest) -> JobOut:
+        """Compare two versions over all held-out triplets: the job, whose result is a
+        `Comparison`."""
+        return self._post(JobOut, "/v1/models/compare", request)
+
     # Search
 
     def search(
@@ -348,6 +364,20 @@ class AkinClient:
             files={"image": (name, image)},
         )
         return SearchResponse.model_validate(answer)
+
+    def compare_search(
+        self, request: CompareSearchRequest, *, image: bytes | None = None, name: str = "picture"
+    ) -> ComparedSearch:
+        """Ask two versions the same; `image` is a picture of one's own as reference."""
+        if image is None:
+            return self._post(ComparedSearch, "/v1/models/compare/search", request)
+        answer = self._send(
+            "POST",
+            "/v1/models/compare/search/upload",
+            data={"request": request.model_dump_json()},
+            files={"image": (name, image)},
+        )
+        return ComparedSearch.model_validate(answer)
 
     # Feedback and triplets
 
@@ -498,7 +528,7 @@ class AkinClient:
 
     # Transport
 
-    def _page(self, kind: type[Model], path: str, **query: str | int | None) -> Page[Model]:
+    def _page(self, kind: type[Model], path: str, /, **query: str | int | None) -> Page[Model]:
         given = {key: value for key, value in query.items() if value is not None}
         answer = self._send("GET", path, params=given)
         return Page[kind].model_validate(answer)  # type: ignore[valid-type]

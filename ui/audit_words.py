@@ -28,6 +28,7 @@ _DONE = {
     "model.train": "began to train",
     "model.ready": "finished training",
     "model.fail": "failed to train",
+    "model.measure": "measured",
     "model.resume": "went on training",
     "model.promote": "promoted",
     "model.rollback": "rolled back to",
@@ -48,6 +49,9 @@ _JOBS = {
     "reconcile": "comparison",
     "embed": "embedding",
     "reembed": "embedding anew",
+    "train": "training",
+    "evaluate": "measuring",
+    "compare": "comparison of models",
 }
 _MORE = "…"
 _HASH = re.compile(r"[0-9a-f]{64}")

@@ -16,6 +16,8 @@ _KINDS = {
     "reembed": "Seeing the catalogue with a new image tower",
     "reconcile": "Checking that nothing is missing",
     "train": "Training a model",
+    "evaluate": "Measuring a model",
+    "compare": "Comparing two models",
     "score": "Looking for wrong triplets",
 }
 _BADGES = {

@@ -28,6 +28,7 @@ _MODULES = (
     "workers.reconciling",
     "workers.scoring",
     "workers.training",
+    "workers.measuring",
 )
 _BODIES: dict[str, Body] = {}
 

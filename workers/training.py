@@ -13,16 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import structlog
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from backend.composition.card import BackboneCard, read_card
 from backend.registry.deployments import active
 from backend.registry.lifecycle import finish_training, version_row
-from backend.registry.loading import Described
 from backend.registry.tables import ModelVersion
-from backend.training.curves import LOG_LINES, add_log, log_lines
+from backend.training.curves import add_log
 from backend.training.folders import checked_folder, refuse_links_out
 from backend.training.schemas import FolderData, TrainingData
 from workers.app import task
@@ -33,13 +31,10 @@ from workers.training_data import Snapshot, held_out, take_snapshot
 from workers.training_features import export_features
 from workers.training_files import OUTCOME, RunFolder, write_aside
 from workers.training_leftovers import clear_away
-from workers.training_listening import Listener, Stage
-from workers.training_process import reports_of
 from workers.training_spec import Ended, EvaluateWork, ModelSpec, TrainWork
+from workers.training_task import ChildTask
 
 _DATA: TypeAdapter[TrainingData] = TypeAdapter(TrainingData)
-
-log = structlog.get_logger()
 
 
 @task("train")
@@ -54,12 +49,10 @@ def train(run: Run) -> dict[str, Any]:
     return _Training(run).work()
 
 
-class _Training:
+class _Training(ChildTask):
     def __init__(self, run: Run) -> None:
-        self._run = run
-        self._runtime, self._settings = run.runtime, run.runtime.settings
+        super().__init__(run)
         self._folder = RunFolder(self._settings.training_folder, run.job_id)
-        self._asked = run.parameters
         self._data = _DATA.validate_python(self._asked["data"])
 
     def work(self) -> dict[str, Any]:
@@ -106,11 +99,10 @@ class _Training:
             data=self._data_folder(),
             out=self._folder.run,
             cache=self._folder.features,
-            device=self._device,
-            threads=self._settings.train_threads,
             segment_seconds=self._settings.train_segment_seconds,
+            **self._child_options,
         )
-        self._do(work, "preparing")
+        self._do(work, self._folder.work, "preparing")
 
     def _measure(self) -> None:
         """The figures of the model, once; none where there is nothing held out."""
@@ -126,16 +118,15 @@ class _Training:
         dataset, split = found
         self._export(now.fingerprint)
         work = EvaluateWork(
-            model=self._folder.model,
+            model=self._finished,
             active=self._spec(now, now.version),
             data=dataset.folder,
             split=split,
             figures=self._folder.path / "ways.json",
             cache=self._folder.features,
-            device=self._device,
-            threads=self._settings.train_threads,
+            **self._child_options,
         )
-        self._do(work, "evaluating")
+        self._do(work, self._folder.work, "evaluating")
         ways = json.loads(work.figures.read_text())
         told = {"held_out": {**ways, "active": now.version_id, "data": dataset.kind.label}}
         write_aside(self._folder.figures, json.dumps(told).encode())
@@ -163,35 +154,12 @@ class _Training:
         self._folder.remove()
         return result
 
-    def _do(self, work: TrainWork | EvaluateWork, stage: Stage) -> None:
-        """Let a child do it, and hear it out.
-
-        Raises:
-            Stopped: if the run is to stop, once the child has.
-        """
-        self._run.checkpoint()
-        write_aside(self._folder.work, work.model_dump_json().encode())
-        listener = Listener(self._run, stage, self._remarks)
-        for report in reports_of(self._folder.work, lambda: self._run.stopping):
-            listener.hear(report)
-        ended = listener.ended
-        at = "" if ended is None or not ended.steps else f" at step {ended.steps:,}"
-        line = None if ended is None or stage == "evaluating" else _ENDS[ended.stopped].format(at)
-        listener.write(moved=ended is not None and ended.stopped != "cancelled", line=line)
-        self._run.checkpoint()
-
     def _held_out(self) -> tuple[Dataset, str] | None:
         """The catalogue's held-out triplets, else those of the folder that was trained on."""
         for folder in dict.fromkeys((self._folder.catalogue, self._data_folder())):
             if (found := held_out(folder)) is not None:
                 return found
         return None
-
-    @cached_property
-    def _remarks(self) -> set[str]:
-        with self._run.read() as session:
-            lines = log_lines(session, self._run.job_id, after=0, limit=LOG_LINES).lines
-        return {one.text for one in lines}
 
     @cached_property
     def _parent(self) -> ModelVersion:
@@ -204,16 +172,13 @@ class _Training:
             return version_row(session, self._run.subject or "").name
 
     @property
-    def _device(self) -> str:
-        return str(self._asked.get("device") or self._settings.device)
-
-    def _spec(self, version: Described, name: str) -> ModelSpec:
-        artefact = version.artefact
+    def _finished(self) -> ModelSpec:
+        """The model of a run that has ended: its folder says all of it."""
         return ModelSpec(
-            name=name,
-            backbone=BackboneCard.model_validate(version.backbone),
-            composer=version.composer,
-            folder=None if artefact is None else self._runtime.artefacts.folder(artefact),
+            name=self._version_name(),
+            backbone=BackboneCard.model_validate(self._parent.backbone),
+            composer=self._parent.composer,
+            folder=self._folder.model,
         )
 
     def _data_folder(self) -> Path:
@@ -224,22 +189,7 @@ class _Training:
         refuse_links_out(self._settings.datasets, folder)
         return folder
 
-    def _said(self, what: str, done: int, total: int) -> None:
-        """Tell how far a thing is that this process itself does, and stop there if asked to."""
-        self._run.checkpoint()
-        log.debug(what, done=done, total=total)
-        with self._run.write() as session:
-            self._run.progress(session, checked=(done, total))
-
     def _log(self, text: str, *, moved: bool = False) -> None:
         with self._run.write() as session:
             add_log(session, self._run.job_id, [text])
             self._run.progress(session, moved=moved)
-
-
-_ENDS = {
-    "done": "Trained to its end{}.",
-    "early": "Stopped early{}: the figures got no better.",
-    "segment": "A segment ended{}.",
-    "cancelled": "Stopped{}, as was asked for.",
-}

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from backend.errors import AkinError, InvalidInput, Unavailable
 from workers.training_reports import Reports, StopAsked
-from workers.training_spec import WORK, Ended, Refused, TrainWork
+from workers.training_spec import WORK, Ended, EvaluateWork, MeasureWork, Refused, TrainWork
 
 NICENESS = 10
 LOCK = ".lock"
@@ -37,7 +37,7 @@ def main() -> None:
     threading.Thread(target=_listen, args=(reports,), name="parent", daemon=True).start()
     try:
         work = WORK.validate_json(Path(sys.argv[1]).read_bytes())
-        ended = _train(work, reports) if isinstance(work, TrainWork) else _evaluate(work, reports)
+        ended = _train(work, reports) if isinstance(work, TrainWork) else _measure(work, reports)
     except StopAsked:
         ended = Ended(stopped="cancelled")
     except AkinError as error:
@@ -54,13 +54,14 @@ def _train(work: TrainWork, reports: Reports) -> Ended:
         return train_segment(work, reports)
 
 
-def _evaluate(work: object, reports: Reports) -> Ended:
+def _measure(work: MeasureWork, reports: Reports) -> Ended:
+    from workers.training_comparison import compare_versions
     from workers.training_figures import evaluate_versions
-    from workers.training_spec import EvaluateWork
 
-    assert isinstance(work, EvaluateWork)  # noqa: S101 - the only other kind
     with _memory_told():
-        return evaluate_versions(work, reports)
+        if isinstance(work, EvaluateWork):
+            return evaluate_versions(work, reports)
+        return compare_versions(work, reports)
 
 
 def _own_pipe() -> BinaryIO:

@@ -52,11 +52,12 @@ class Snapshot:
 
 
 def take_snapshot(
-    database: Database, blobs: BlobStore, data: TrainingData, folder: Path, said: Said
+    database: Database, blobs: BlobStore, data: TrainingData | None, folder: Path, said: Said
 ) -> Snapshot:
     """The data in `folder`; what is there whole already is left as it is.
 
-    said: told how many of how many products are written; what it raises ends it, to be begun anew.
+    data: what is trained on; None for the held-out triplets alone. said: told how many of how
+    many products are written; what it raises ends it, to be begun anew.
     Raises InvalidInput where there is nothing to train on, NoSpace for a full disk.
     """
     if (folder / FACTS).is_file():
@@ -79,15 +80,15 @@ class _Writing:
         database: Database,
         blobs: BlobStore,
         folder: Path,
-        data: TrainingData,
+        data: TrainingData | None,
         triplets: Sequence[AcceptedTriplet],
     ) -> None:
         self._database, self._blobs, self._folder = database, blobs, folder
         self._triplets = triplets
         held_out = {one.split for one in triplets} - {TRAIN}
-        self._splits = held_out if data.kind == "folder" else {TRAIN, *held_out}
-        self._without_pictures = {TRAIN} if data.kind == "titles" else set()
-        self._kind = data.kind
+        self._kind = None if data is None else data.kind
+        self._splits = held_out if self._kind in (None, "folder") else {TRAIN, *held_out}
+        self._without_pictures = {TRAIN} if self._kind == "titles" else set()
         self._split_of: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
 
@@ -100,7 +101,7 @@ class _Writing:
                     digest.update(line)
                     file.write(line)
         self._refuse_nothing()
-        if not self._split_of:  # a folder of others, and nothing held out here to measure on
+        if not self._split_of:  # nothing of the catalogue is wanted, and nothing held out
             (self._folder / PRODUCTS).unlink()
         return Snapshot(digest.hexdigest(), dict(self._counts))
 
@@ -188,7 +189,7 @@ def with_triplets(dataset: Dataset, split: str) -> list[TripletSplit]:
     return [one for one in dataset.load(split) if one.triplets]
 
 
-def _chosen(session: Session, data: TrainingData) -> Iterator[AcceptedTriplet]:
+def _chosen(session: Session, data: TrainingData | None) -> Iterator[AcceptedTriplet]:
     """Held-out triplets, whoever trains on what; those to train on only for who trains on them."""
     chooses = isinstance(data, TripletData)
     sources: Sequence[str] = data.sources if isinstance(data, TripletData) else ORIGINS

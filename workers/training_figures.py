@@ -11,20 +11,20 @@ from typing import Any
 
 import torch
 
-from backend.composition.artefact import ComposedModel, load_model
-from backend.figures import Asking, Evaluation, Row
+from backend.figures import Asking, Row
 from workers.datasets.opening import open_dataset
 from workers.datasets.triplets import TripletSplit
 from workers.metrics.benchmarks import benchmark_named
-from workers.trainer.benchmarking import evaluate
+from workers.trainer.benchmarking import Evaluated, evaluate
 from workers.trainer.features import FeatureCache
 from workers.training_data import with_triplets
 from workers.training_files import write_aside
 from workers.training_reports import Reports
 from workers.training_segment import loaded
-from workers.training_spec import Ended, EvaluateWork
+from workers.training_spec import Ended, EvaluateWork, MeasureWork, ModelSpec
 
 KS = (1, 5, 10, 50)
+RECALLS = tuple(f"R@{k}" for k in KS)
 _WAYS: Mapping[Asking, str] = {"composed": "composed", "image only": "image", "text only": "text"}
 
 
@@ -34,9 +34,9 @@ def evaluate_versions(work: EvaluateWork, reports: Reports) -> Ended:
     Raises what `load_model` and `evaluate` raise, and StopAsked.
     """
     torch.set_num_threads(work.threads)
-    splits = with_triplets(open_dataset(work.data), work.split)
-    new = _measured(load_model(work.model, work.device, work.threads), work, splits, reports)
-    active = _measured(loaded(work.active, work.device, work.threads), work, splits, reports)
+    splits = asked_splits(work)
+    new = measured(work.model, work, splits, reports).evaluation
+    active = measured(work.active, work, splits, reports).evaluation
     found = {
         "triplets": new.row().queries,
         "split": work.split,
@@ -49,21 +49,28 @@ def evaluate_versions(work: EvaluateWork, reports: Reports) -> Ended:
     return Ended(stopped="done")
 
 
-def _measured(
-    model: ComposedModel, work: EvaluateWork, splits: list[TripletSplit], reports: Reports
-) -> Evaluation:
+def asked_splits(work: MeasureWork) -> list[TripletSplit]:
+    """The splits that are asked, each of which has triplets."""
+    return with_triplets(open_dataset(work.data), work.split)
+
+
+def measured(
+    spec: ModelSpec, work: MeasureWork, splits: list[TripletSplit], reports: Reports
+) -> Evaluated:
+    """One version on these splits; the model is gone when this returns."""
     benchmark = benchmark_named(open_dataset(work.data).kind.name)
-    found = evaluate(
+    model = loaded(spec, work.device, work.threads)
+    return evaluate(
         model, benchmark, splits, "default", FeatureCache(work.cache),
         frozen_text=True, progress=reports.preparing,
     )  # fmt: skip
-    return found.evaluation
+
+
+def rounded(value: float, low: float, high: float) -> list[float]:
+    """A figure and its interval, in percent, as they are kept."""
+    return [round(number, 3) for number in (value, low, high)]
 
 
 def _figures(row: Row) -> dict[str, Any]:
-    """Value, lower and upper end of the interval of each recall, in percent."""
-    wanted = {name: row.figures[name] for name in (f"R@{k}" for k in KS) if name in row.figures}
-    return {
-        name: [round(number, 3) for number in (one.value, one.low, one.high)]
-        for name, one in wanted.items()
-    }
+    wanted = {name: row.figures[name] for name in RECALLS if name in row.figures}
+    return {name: rounded(one.value, one.low, one.high) for name, one in wanted.items()}

@@ -47,13 +47,13 @@ class TrainWork(_Said):
 
 
 class EvaluateWork(_Said):
-    """The figures of a finished model on held-out triplets, beside those of other versions.
+    """The figures of a finished model on held-out triplets, beside those of the active version.
 
     data: the dataset; split: which of its splits. figures: the file that they are written to.
     """
 
     task: Literal["evaluate"] = "evaluate"
-    model: Path
+    model: ModelSpec
     active: ModelSpec
     data: Path
     split: str
@@ -63,8 +63,24 @@ class EvaluateWork(_Said):
     threads: int
 
 
-Work = Annotated[TrainWork | EvaluateWork, Field(discriminator="task")]
-WORK: TypeAdapter[TrainWork | EvaluateWork] = TypeAdapter(Work)
+class CompareWork(_Said):
+    """Two versions on the same held-out triplets, triplet by triplet; the rest as in
+    `EvaluateWork`."""
+
+    task: Literal["compare"] = "compare"
+    a: ModelSpec
+    b: ModelSpec
+    data: Path
+    split: str
+    figures: Path
+    cache: Path
+    device: str
+    threads: int
+
+
+MeasureWork = EvaluateWork | CompareWork
+Work = TrainWork | MeasureWork
+WORK: TypeAdapter[Work] = TypeAdapter(Annotated[Work, Field(discriminator="task")])
 
 
 class Preparing(_Said):

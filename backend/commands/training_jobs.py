@@ -118,23 +118,23 @@ def _tell(client: AkinClient, job: JobOut, *, as_json: bool, watching: bool) -> 
         return
     out.print(f"{version.name} is ready.", markup=False, highlight=False)
     if "held_out" in version.figures:
-        out.print(_table(version.figures["held_out"]))
+        out.print(figures_table(version.figures["held_out"]))
 
 
 def _facts(version: VersionOut) -> dict[str, Any]:
     return version.model_dump(mode="json")
 
 
-def _table(found: dict[str, Any]) -> Table:
+def figures_table(found: dict[str, Any]) -> Table:
     """The figures with their 95 % intervals."""
     metrics = list(found["ways"]["composed"])
     table = Table(f"{found['triplets']:,} held-out triplets", *metrics)
     for way, label in _WAYS.items():
         figures = found["ways"].get(way, {})
-        table.add_row(label, *(_told(figures.get(metric)) for metric in metrics))
+        table.add_row(label, *(told_figure(figures.get(metric)) for metric in metrics))
     return table
 
 
-def _told(figure: list[float] | None) -> str:
+def told_figure(figure: list[float] | None) -> str:
     """A figure with its interval."""
     return "" if figure is None else "{:.1f} ({:.1f}-{:.1f})".format(*figure)

@@ -17,6 +17,8 @@ QUEUE_OF_KIND = {
     "reconcile": "io",
     "score": "embed",
     "train": "train",
+    "evaluate": "train",
+    "compare": "train",
 }
 
 # `memory://` cannot wake a reader, which sleeps in between; a request must not hang on Redis.

@@ -8,11 +8,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 JobState = Literal["collecting", "queued", "running", "cancelling", "cancelled", "done", "failed"]
-JobKind = Literal["ingest", "embed", "reembed", "reconcile", "score", "train"]
+JobKind = Literal[
+    "ingest", "embed", "reembed", "reconcile", "score", "train", "evaluate", "compare"
+]
 EMBEDS = ("embed", "reembed")
 """Both bring a gallery into line with the catalogue; the second one that nobody searches yet."""
 TRAIN = "train"
 """The kind of a training job, whose subject is the model version that it makes."""
+EVALUATE, COMPARE = "evaluate", "compare"
+"""Kinds of jobs that measure model versions on held-out triplets: one, or one against another."""
 PROGRESS = "progress"
 """The key in a running job's result under which its worker says how fast it is."""
 RELEASED = "released"

@@ -112,6 +112,29 @@ def finish_training(
     )
 
 
+def measured(session: Session, version_id: str, held_out: dict[str, Any], *, actor: str) -> None:
+    """What a finished version reaches on held-out triplets, in place of what was known before.
+
+    Raises:
+        NotFound: no such version.
+        Conflict: if it has no weights to measure.
+    """
+    version = version_row(session, version_id, lock=True)
+    check_finished(version)
+    before, after = (_told_figures(one) for one in (version.figures.get("held_out"), held_out))
+    version.figures = {**version.figures, "held_out": held_out}
+    note_version(session, actor, "measure", version, before=before, after=after)
+
+
+def check_finished(version: ModelVersion) -> None:
+    """Raises Conflict if a version has no weights yet, or never will."""
+    if version.state not in ("ready", "archived"):
+        raise Conflict(
+            f"{version.name} is {version.state}: only a version that is ready can be measured or "
+            "compared."
+        )
+
+
 def fail_training(session: Session, version_id: str, error: str) -> None:
     """No model came of it, and why in one sentence."""
     version = _in_training(session, version_id)
@@ -198,6 +221,13 @@ def _note_state(
 ) -> None:
     after = {"state": version.state, **more}
     note_version(session, actor, action, version, before={"state": before}, after=after)
+
+
+def _told_figures(held_out: dict[str, Any] | None) -> dict[str, Any]:
+    if not held_out:
+        return {}
+    composed = {name: figure[0] for name, figure in held_out["ways"]["composed"].items()}
+    return {"triplets": held_out["triplets"], "split": held_out["split"], **composed}
 
 
 def _made_of(card: ModelCard, artefact: str) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Form, Response, UploadFile
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from backend.accounts.actor import require
 from backend.dependencies import get_runtime, get_serving
@@ -18,6 +18,8 @@ from backend.search.serving import Serving
 from backend.stopwatch import Stopwatch
 
 _FORM = '{"text": "but red and with long sleeves", "filters": ["price=10..40"]}'
+
+Asked = TypeVar("Asked", bound=BaseModel)
 
 router = APIRouter(
     prefix="/v1/search",
@@ -54,11 +56,11 @@ async def search_upload(
     serving: Serving = Depends(get_serving),
 ) -> Response:
     """As `/v1/search`, with an uploaded picture as the reference; it is not stored."""
-    query, watch = _read_request(request), Stopwatch()
+    query, watch = read_form(request, SearchRequest), Stopwatch()
     name = image.filename or "the picture"
 
     def work() -> Response:
-        return _answer(serving, query, watch, _read_picture(image, name, runtime), name)
+        return _answer(serving, query, watch, read_picture(image, name, runtime), name)
 
     return await serving.turns.take(work)
 
@@ -77,9 +79,10 @@ def _answer(
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
-def _read_request(text: str) -> SearchRequest:
+def read_form(text: str, kind: type[Asked]) -> Asked:
+    """The form field `request`; raises InvalidInput."""
     try:
-        return SearchRequest.model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         told = [
             f"{'.'.join(str(part) for part in one['loc']) or 'it'}: {one['msg']}"
@@ -90,7 +93,8 @@ def _read_request(text: str) -> SearchRequest:
         ) from error
 
 
-def _read_picture(image: UploadFile, name: str, runtime: Runtime) -> bytes:
+def read_picture(image: UploadFile, name: str, runtime: Runtime) -> bytes:
+    """The bytes of an uploaded picture; raises TooLarge."""
     size, limit = image.size or 0, runtime.limits.max_bytes
     if size > limit:
         raise TooLarge(

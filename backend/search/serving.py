@@ -69,6 +69,28 @@ class Serving:
             with self._lock:
                 served.users -= 1
 
+    @contextmanager
+    def using_version(self, version: Active) -> Iterator[SearchService]:
+        """The service of this version over its own gallery, loaded if it is not in memory; it stays
+        open. Takes seconds then, so enter it in a thread.
+
+        It is kept as one that answered before is. Raises as `Models.load` and `SearchService` do.
+        """
+        with self._changing:
+            served = self._held(version)
+            if served is None:
+                served = _Served(self._made(version), users=1, retired_at=clock.monotonic())
+                with self._lock:
+                    self._served.insert(0, served)
+        self._let_go()
+        try:
+            yield served.service
+        finally:
+            with self._lock:
+                served.users -= 1
+                if served.retired_at is not None:
+                    served.retired_at = clock.monotonic()
+
     def start(self) -> None:
         """Look for newer deployments from now on, every two seconds."""
         self._thread.start()
@@ -125,12 +147,23 @@ class Serving:
 
     def _find(self, version: Active) -> _Served | None:
         """The service of this version over this gallery, if it is in memory."""
-        wanted = (version.version_id, version.gallery_id)
         with self._lock:
-            for served in self._served:
-                found = served.service.active
-                if (found.version_id, found.gallery_id) == wanted:
-                    return served
+            return self._among_served(version)
+
+    def _held(self, version: Active) -> _Served | None:
+        """The same, with one more user: nobody closes it in between."""
+        with self._lock:
+            served = self._among_served(version)
+            if served is not None:
+                served.users += 1
+            return served
+
+    def _among_served(self, version: Active) -> _Served | None:
+        wanted = (version.version_id, version.gallery_id)
+        for served in self._served:
+            found = served.service.active
+            if (found.version_id, found.gallery_id) == wanted:
+                return served
         return None
 
     def _of(self, search_id: str | None) -> _Served:

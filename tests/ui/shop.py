@@ -29,6 +29,7 @@ from backend.feedback.schemas import FeedbackCreate, TripletOut, TripletPicture
 from backend.gallery.filters import Condition, parse_filter
 from backend.jobs.schemas import JobItemOut, JobOut
 from backend.registry.gallery_schemas import GalleryOut
+from backend.registry.schemas import VersionOut
 from backend.search.schemas import Reference, SearchHit, SearchRequest, SearchResponse, Share
 from workers.datasets.wardrobe.drawing import draw
 from workers.datasets.wardrobe.families import families
@@ -53,6 +54,7 @@ class Shop:
     upload_bytes: int = 10**9
     searches: list[SearchRequest] = field(default_factory=list)
     galleries: dict[str, GalleryOut] = field(default_factory=dict)
+    versions: dict[str, VersionOut] = field(default_factory=dict)
     lines: list[AuditLineOut] = field(default_factory=list)
     said: list[FeedbackCreate] = field(default_factory=list)
     kept_pictures: list[bytes] = field(default_factory=list)

@@ -46,6 +46,7 @@ from backend.search.schemas import SearchRequest, SearchResponse
 from tests.ui.shop import Shop
 from tests.ui.shop_jobs import add_job
 from tests.ui.standin_admin import add_admin
+from tests.ui.standin_compare import add_compare
 from tests.ui.standin_feedback import add_feedback
 
 Filters = Annotated[list[str], Query(default_factory=list)]
@@ -83,6 +84,7 @@ def create_app(shop: Shop) -> FastAPI:
     _add_imports(app, shop)
     _add_search(app, shop)
     add_admin(app, shop)
+    add_compare(app, shop)
     add_feedback(app, shop)
 
     @app.exception_handler(AkinError)
@@ -122,6 +124,10 @@ def _add_catalogue(app: FastAPI, shop: Shop) -> None:
         elif sort != "newest":
             found.sort(key=lambda product: getattr(product, sort))
         return _page(found, cursor or offset, limit)
+
+    @app.get("/v1/products/by-sku")
+    def by_sku(sku: str) -> ProductOut:
+        return next((p for p in shop.products.values() if p.sku == sku), None) or shop.get(sku)
 
     @app.get("/v1/products/{product_id}")
     def product(product_id: str) -> ProductOut:
@@ -222,8 +228,9 @@ def _add_imports(app: FastAPI, shop: Shop) -> None:
         return job
 
     @app.get("/v1/jobs")
-    def jobs(state: str | None = None, limit: int = 50) -> Page[JobOut]:
-        found = [j for j in reversed(shop.jobs.values()) if state in (None, j.state)]
+    def jobs(state: str | None = None, kind: str | None = None, limit: int = 50) -> Page[JobOut]:
+        newest = reversed(shop.jobs.values())
+        found = [j for j in newest if state in (None, j.state) and kind in (None, j.kind)]
         return Page[JobOut](items=found[:limit], next_cursor=None, total=len(found))
 
     @app.get("/v1/jobs/{job_id}")

@@ -29,6 +29,7 @@ LEAVES = {
     "DELETE /v1/models/{version_id}": "model.delete",
     "DELETE /v1/promotion": "model.promotion_withdraw",
     "POST /v1/train": "model.train",
+    "POST /v1/models/{version_id}/measure": "model.measure",
 }
 """Which line each operation of the API that changes a model leaves (see test_every_change)."""
 
