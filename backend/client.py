@@ -46,7 +46,7 @@ from backend.feedback.schemas import (
     TripletSummary,
     TripletUpdate,
 )
-from backend.jobs.schemas import JobItemOut, JobOut, ReconcileRequest
+from backend.jobs.schemas import JobItemOut, JobKind, JobOut, ReconcileRequest
 from backend.paging import Page
 from backend.registry.gallery_schemas import GalleriesOut
 from backend.registry.schemas import (
@@ -253,10 +253,15 @@ class AkinClient:
     # Jobs
 
     def jobs(
-        self, *, state: str | None = None, cursor: str | None = None, limit: int = 50
+        self,
+        *,
+        state: str | None = None,
+        kind: JobKind | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
     ) -> Page[JobOut]:
         """One page of jobs, newest first."""
-        return self._page(JobOut, "/v1/jobs", state=state, cursor=cursor, limit=limit)
+        return self._page(JobOut, "/v1/jobs", state=state, kind=kind, cursor=cursor, limit=limit)
 
     def models(
         self, *, state: str | None = None, cursor: str | None = None, limit: int = 50
@@ -498,7 +503,7 @@ class AkinClient:
 
     # Transport
 
-    def _page(self, kind: type[Model], path: str, **query: str | int | None) -> Page[Model]:
+    def _page(self, kind: type[Model], path: str, /, **query: str | int | None) -> Page[Model]:
         given = {key: value for key, value in query.items() if value is not None}
         answer = self._send("GET", path, params=given)
         return Page[kind].model_validate(answer)  # type: ignore[valid-type]
