@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import streamlit as st
 
 from backend.registry.schemas import VersionOut, VersionState
@@ -12,8 +14,9 @@ from ui.text import amount
 
 _AT_ONCE = 10
 _PAGE = 100
-_STATES: dict[VersionState | None, str] = {
-    None: "All",
+_ALL: Literal["all"] = "all"
+_STATES: dict[VersionState | Literal["all"], str] = {
+    _ALL: "All",
     "ready": "Ready",
     "training": "In training",
     "failed": "Failed",
@@ -39,15 +42,17 @@ def page() -> None:
 def _versions(known: Known) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="versions_bar"):
         st.markdown("#### Versions", width="content")
-        state = st.segmented_control(
+        chosen = st.segmented_control(
             "State",
             list(_STATES),
-            default=None,
+            default=_ALL,
+            required=True,
             format_func=_STATES.__getitem__,
             key="versions_state",
             label_visibility="collapsed",
         )
         model_import.draw()
+    state: VersionState | None = None if chosen is None or chosen == _ALL else chosen
     if st.session_state.get("versions_for") != state:
         st.session_state["versions_for"] = state
         st.session_state["versions_shown"] = _AT_ONCE

@@ -24,7 +24,8 @@ _SOURCES = {
 }
 _SPLITS = ("train", "val", "test")
 _CHOSEN_SPLITS = ("train", "val")
-_DEVICES = {None: "the workers' own setting", "auto": "auto", "cpu": "cpu", "cuda": "cuda"}
+_OWN = "own"
+_DEVICES = {_OWN: "the workers' own setting", "auto": "auto", "cpu": "cpu", "cuda": "cuda"}
 _WHAT = {"triplets": "triplets", "images": "pictures", "titles": "titles"}
 _VERSIONS = 200
 
@@ -141,6 +142,9 @@ def _where_from(known: Known) -> dict[str, Any]:
     ]
     named: dict[str, VersionOut] = {one.id: one for one in (known.active, *versions)}
     parent, name, device = st.columns(3)
+    chosen = device.selectbox(
+        "Device", list(_DEVICES), key="train_device", format_func=_DEVICES.__getitem__
+    )
     return {
         "parent": parent.selectbox(
             "Start from", list(named), key="train_parent", format_func=lambda id_: named[id_].name
@@ -149,9 +153,7 @@ def _where_from(known: Known) -> dict[str, Any]:
             "Name", key="train_name", max_chars=100, placeholder="recipe and date, if left empty"
         ).strip()
         or None,
-        "device": device.selectbox(
-            "Device", list(_DEVICES), key="train_device", format_func=_DEVICES.__getitem__
-        ),
+        "device": None if chosen == _OWN else chosen,
     }
 
 

@@ -114,7 +114,7 @@ def _archive(version: VersionOut) -> None:
 
 
 def _details(version: VersionOut, job: JobOut | None) -> None:
-    panel = st.expander("Figures, data and options", key=f"more_{version.id}", on_change="rerun")
+    panel = st.expander("Figures, data and options", key=f"details_{version.id}", on_change="rerun")
     if not panel.open:
         return
     with panel:

@@ -47,6 +47,7 @@ from tests.ui.shop import Shop
 from tests.ui.shop_jobs import add_job
 from tests.ui.standin_admin import add_admin
 from tests.ui.standin_feedback import add_feedback
+from tests.ui.standin_models import add_models
 
 Filters = Annotated[list[str], Query(default_factory=list)]
 
@@ -84,6 +85,7 @@ def create_app(shop: Shop) -> FastAPI:
     _add_search(app, shop)
     add_admin(app, shop)
     add_feedback(app, shop)
+    add_models(app, shop)
 
     @app.exception_handler(AkinError)
     def problem(_: Request, error: AkinError) -> JSONResponse:
@@ -222,8 +224,12 @@ def _add_imports(app: FastAPI, shop: Shop) -> None:
         return job
 
     @app.get("/v1/jobs")
-    def jobs(state: str | None = None, limit: int = 50) -> Page[JobOut]:
-        found = [j for j in reversed(shop.jobs.values()) if state in (None, j.state)]
+    def jobs(state: str | None = None, kind: str | None = None, limit: int = 50) -> Page[JobOut]:
+        found = [
+            job
+            for job in reversed(shop.jobs.values())
+            if state in (None, job.state) and kind in (None, job.kind)
+        ]
         return Page[JobOut](items=found[:limit], next_cursor=None, total=len(found))
 
     @app.get("/v1/jobs/{job_id}")
