@@ -31,7 +31,7 @@ def draw(version: VersionOut, known: Known) -> None:
         st.caption(plain(_facts(version, known)))
         if version.error:
             st.error(plain(version.error), icon=":material/error:")
-        if version.state == "training" and job is not None:
+        if version.state == "training" and job is not None and not job.finished:
             training_progress.draw(job)
         _figures(version)
         with st.container(horizontal=True, vertical_alignment="center", key=f"do_{version.id}"):
@@ -53,7 +53,15 @@ def _head(version: VersionOut, known: Known) -> None:
             return
         key = f"promote_{version.id}"
         why_not = "Another version waits for its gallery." if known.waits else None
-        if st.button("Promote", key=key, type="primary", disabled=known.waits, help=why_not):
+        if st.button(
+            "Promote",
+            key=key,
+            type="primary",
+            disabled=known.waits,
+            help=why_not,
+            on_click=version_dialogs.forget,
+            args=(version,),
+        ):
             version_dialogs.promote(version, known.cost(version), known.to_embed(version))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.client import ApiError
+from backend.errors import AkinError
 from backend.registry.schemas import (
     PromoteRequest,
     PromotionOut,
@@ -27,21 +28,32 @@ def promote(version: VersionOut, cost: str, to_embed: int) -> None:
     override is offered, which needs a reason."""
     st.markdown(f"**{plain(version.name)}** is to answer all searches.")
     st.caption(_words(cost, to_embed))
-    key = f"promote_refused_{version.id}"
-    refusal: str | None = st.session_state.get(key)
-    reason = st.text_area(
+    state = st.session_state
+    if done := state.pop(_key("done", version), None):
+        _close(done)
+    refusal: str | None = state.get(_key("refused", version))
+    st.text_area(
         "Why, although the gate is not met" if refusal else "Why (kept with the deployment)",
-        key=f"promote_reason_{version.id}",
+        key=_key("reason", version),
         max_chars=_REASON,
-        placeholder="needed" if refusal else "may be left empty: then it is what the gate says",
+        placeholder="needed" if refusal else "if left empty: what the gate says",
     )
     if refusal:
         st.warning(plain(refusal), icon=":material/rule:")
-    with told():
-        label = "Promote all the same" if refusal else "Promote"
-        if st.button(label, type="primary", key=f"promote_yes_{version.id}"):
-            request = PromoteRequest(reason=reason.strip(), override=refusal is not None)
-            _promote(version, request, key)
+    st.button(
+        "Promote all the same" if refusal else "Promote",
+        type="primary",
+        key=_key("yes", version),
+        on_click=_promote,
+        args=(version,),
+    )
+    if error := state.pop(_key("error", version), None):
+        st.error(plain(error), icon=":material/error:")
+
+
+def forget(version: VersionOut) -> None:
+    """Ask the gate anew, whatever it said when the dialog was open before."""
+    st.session_state.pop(_key("refused", version), None)
 
 
 @st.dialog("Roll back?")
@@ -79,17 +91,20 @@ def delete(version: VersionOut) -> None:
             _close(f"{version.name} is deleted.")
 
 
-def _promote(version: VersionOut, request: PromoteRequest, key: str) -> None:
+def _promote(version: VersionOut) -> None:
+    state, refused = st.session_state, _key("refused", version)
+    reason: str = state[_key("reason", version)]
+    request = PromoteRequest(reason=reason.strip(), override=refused in state)
     try:
-        done = client().promote(version.id, request)
-    except ApiError as error:
+        state[_key("done", version)] = _answer(client().promote(version.id, request))
+    except AkinError as error:
         # Only ready versions have the button, and only while none waits: a conflict is the gate's.
-        if error.status != _CONFLICT or request.override:
-            raise
-        st.session_state[key] = error.sentence
-        st.rerun(scope="fragment")
-    st.session_state.pop(key, None)
-    _close(_answer(done))
+        gate = isinstance(error, ApiError) and error.status == _CONFLICT and not request.override
+        state[refused if gate else _key("error", version)] = error.sentence
+
+
+def _key(what: str, version: VersionOut) -> str:
+    return f"promote_{what}_{version.id}"
 
 
 def _words(cost: str, to_embed: int) -> str:
