@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from backend.jobs.schemas import JobOut
@@ -16,6 +18,8 @@ _CHOOSES = "selected"
 _POINTS = 300
 _TAIL, _LINES = 4, 200
 _HEIGHT = 180
+_DOTTED = 40
+"""Fewer points than these are dots too, so that one alone is seen."""
 _COLOURS = {"loss": "#c8744a", "figure": "#2f4a3e"}
 
 
@@ -73,4 +77,10 @@ def _curve(title: str, values: list[tuple[int, float]], colour: str) -> None:
     with st.container():
         st.caption(title)
         rows = [{"step": step, title: value} for step, value in values]
-        st.line_chart(rows, x="step", y=title, y_label="", color=colour, height=_HEIGHT)
+        # Not from zero on, as `st.line_chart` draws: what moves would be a flat line at the top.
+        y = {"field": title, "type": "quantitative", "scale": {"zero": False}, "title": None}
+        x = {"field": "step", "type": "quantitative", "axis": {"format": ",d", "tickMinStep": 1}}
+        mark: dict[str, Any] = {"type": "line", "color": colour, "tooltip": True}
+        if len(values) < _DOTTED:
+            mark["point"] = {"color": colour}
+        st.vega_lite_chart(rows, {"mark": mark, "encoding": {"x": x, "y": y}}, height=_HEIGHT)

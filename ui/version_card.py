@@ -62,7 +62,7 @@ def _head(version: VersionOut, known: Known) -> None:
             on_click=version_dialogs.forget,
             args=(version,),
         ):
-            version_dialogs.promote(version, known.cost(version), known.to_embed(version))
+            version_dialogs.promote(version, known.to_embed(version))
 
 
 def _facts(version: VersionOut, known: Known) -> str:

@@ -23,23 +23,23 @@ _NAME = 100
 
 
 @st.dialog("Promote this version?")
-def promote(version: VersionOut, cost: str, to_embed: int) -> None:
+def promote(version: VersionOut, to_embed: int) -> None:
     """Let a version answer. The server says what the metric gate says; where that is not met, an
     override is offered, which needs a reason."""
     st.markdown(f"**{plain(version.name)}** is to answer all searches.")
-    st.caption(_words(cost, to_embed))
+    st.caption(_words(to_embed))
     state = st.session_state
     if done := state.pop(_key("done", version), None):
         _close(done)
     refusal: str | None = state.get(_key("refused", version))
+    if refusal:
+        st.warning(plain(refusal), icon=":material/rule:")
     st.text_area(
         "Why, although the gate is not met" if refusal else "Why (kept with the deployment)",
         key=_key("reason", version),
         max_chars=_REASON,
         placeholder="needed" if refusal else "if left empty: what the gate says",
     )
-    if refusal:
-        st.warning(plain(refusal), icon=":material/rule:")
     st.button(
         "Promote all the same" if refusal else "Promote",
         type="primary",
@@ -107,9 +107,9 @@ def _key(what: str, version: VersionOut) -> str:
     return f"promote_{what}_{version.id}"
 
 
-def _words(cost: str, to_embed: int) -> str:
+def _words(to_embed: int) -> str:
     if not to_embed:
-        return f"It takes over at once, and no picture is embedded anew: it {cost}."
+        return "It takes over at once: no picture is embedded anew."
     return (
         f"Its image tower is another: {amount(to_embed, 'picture')} are embedded first, while "
         "searches go on with the version of today. Then it takes over by itself."
