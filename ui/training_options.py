@@ -12,7 +12,7 @@ from backend.training.schemas import RecipeOut, Value
 from ui.text import plain
 
 FIRST = ("epochs", "lr", "batch")
-"""The options that matter most; the others stand under "All options"."""
+"""The options that matter most; the others stand under "More options"."""
 _LABELS = {"lr": "Learning rate", "batch": "Batch size"}
 _MOST = (1 << 53) - 1
 """The largest whole number that a browser keeps exactly."""
@@ -37,7 +37,7 @@ def draw(recipe: RecipeOut) -> dict[str, Value]:
     first = [name for name in FIRST if name in schemas]
     rest = [name for name in schemas if name not in first]
     chosen = _fields(recipe, first)
-    with st.expander(f"All options ({len(schemas)})", key=f"options_{recipe.name}"):
+    with st.expander(f"More options ({len(rest)})", key=f"options_{recipe.name}"):
         if about := recipe.parameters.get("description"):
             st.caption(plain(about))
         chosen |= _fields(recipe, rest)
