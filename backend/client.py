@@ -46,7 +46,7 @@ from backend.feedback.schemas import (
     TripletSummary,
     TripletUpdate,
 )
-from backend.jobs.schemas import JobItemOut, JobOut, ReconcileRequest
+from backend.jobs.schemas import JobItemOut, JobKind, JobOut, ReconcileRequest
 from backend.paging import Page
 from backend.registry.gallery_schemas import GalleriesOut
 from backend.registry.schemas import (
@@ -258,7 +258,7 @@ class AkinClient:
         self,
         *,
         state: str | None = None,
-        kind: str | None = None,
+        kind: JobKind | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[JobOut]:

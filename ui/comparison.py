@@ -86,7 +86,7 @@ def _figures(found: Comparison) -> str:
         + "</tr>"
         for name, figures in ((found.a, found.figures_a), (found.b, found.figures_b))
     )
-    return f"<table class='akin-figures'><tr>{heads}</tr>{rows}</table>"
+    return f"<table class='akin-versus'><tr>{heads}</tr>{rows}</table>"
 
 
 def _triplets(title: str, key: str, triplets: Sequence[RankedTriplet]) -> None:

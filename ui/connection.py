@@ -58,6 +58,11 @@ def model() -> ModelInfo:
     return _model(client().url)
 
 
+def forget_model() -> None:
+    """Ask anew what answers: it was just changed."""
+    _model.clear()
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Turns a failure of the API into a sentence on the page instead of a traceback."""

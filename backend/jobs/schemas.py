@@ -35,6 +35,7 @@ class JobOut(BaseModel):
                 {
                     "id": "0198c3a4-58f2-4f6e-9d0b-0c2f5a6f7e11",
                     "kind": "ingest",
+                    "subject": None,
                     "state": "running",
                     "stage": "importing",
                     "done": 480,
@@ -57,6 +58,9 @@ class JobOut(BaseModel):
 
     id: str
     kind: JobKind
+    subject: str | None = Field(
+        None, description="What it works on: a gallery, or the model version that it trains."
+    )
     state: JobState
     stage: str | None = Field(description="What it is doing, in words.")
     done: int = Field(

@@ -38,6 +38,7 @@ _RECIPE = {
 _JOB = {
     "id": "0198c3a4-58f2-4f6e-9d0b-0c2f5a6f7e12",
     "kind": "train",
+    "subject": "0b9f2f0e-6d0c-4f59-9a3f-2f6b8a1b7c11",
     "state": "queued",
     "stage": None,
     "done": 0,

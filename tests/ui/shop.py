@@ -29,8 +29,9 @@ from backend.feedback.schemas import FeedbackCreate, TripletOut, TripletPicture
 from backend.gallery.filters import Condition, parse_filter
 from backend.jobs.schemas import JobItemOut, JobOut
 from backend.registry.gallery_schemas import GalleryOut
-from backend.registry.schemas import VersionOut
+from backend.registry.schemas import DeploymentOut, PromotionOut, VersionOut
 from backend.search.schemas import Reference, SearchHit, SearchRequest, SearchResponse, Share
+from backend.training.schemas import LogLineOut, PointOut, TrainRequest
 from workers.datasets.wardrobe.drawing import draw
 from workers.datasets.wardrobe.families import families
 
@@ -54,8 +55,13 @@ class Shop:
     upload_bytes: int = 10**9
     searches: list[SearchRequest] = field(default_factory=list)
     galleries: dict[str, GalleryOut] = field(default_factory=dict)
-    versions: dict[str, VersionOut] = field(default_factory=dict)
     lines: list[AuditLineOut] = field(default_factory=list)
+    versions: dict[str, VersionOut] = field(default_factory=dict)
+    deployments: list[DeploymentOut] = field(default_factory=list)
+    promotion: PromotionOut | None = None
+    trainings: list[TrainRequest] = field(default_factory=list)
+    curves: dict[str, list[PointOut]] = field(default_factory=dict)
+    logs: dict[str, list[LogLineOut]] = field(default_factory=dict)
     said: list[FeedbackCreate] = field(default_factory=list)
     kept_pictures: list[bytes] = field(default_factory=list)
     triplets: dict[str, TripletOut] = field(default_factory=dict)

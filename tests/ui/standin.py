@@ -48,6 +48,7 @@ from tests.ui.shop_jobs import add_job
 from tests.ui.standin_admin import add_admin
 from tests.ui.standin_compare import add_compare
 from tests.ui.standin_feedback import add_feedback
+from tests.ui.standin_models import add_models
 
 Filters = Annotated[list[str], Query(default_factory=list)]
 
@@ -86,6 +87,7 @@ def create_app(shop: Shop) -> FastAPI:
     add_admin(app, shop)
     add_compare(app, shop)
     add_feedback(app, shop)
+    add_models(app, shop)
 
     @app.exception_handler(AkinError)
     def problem(_: Request, error: AkinError) -> JSONResponse:
@@ -229,8 +231,11 @@ def _add_imports(app: FastAPI, shop: Shop) -> None:
 
     @app.get("/v1/jobs")
     def jobs(state: str | None = None, kind: str | None = None, limit: int = 50) -> Page[JobOut]:
-        newest = reversed(shop.jobs.values())
-        found = [j for j in newest if state in (None, j.state) and kind in (None, j.kind)]
+        found = [
+            job
+            for job in reversed(shop.jobs.values())
+            if state in (None, job.state) and kind in (None, job.kind)
+        ]
         return Page[JobOut](items=found[:limit], next_cursor=None, total=len(found))
 
     @app.get("/v1/jobs/{job_id}")

@@ -21,6 +21,8 @@ from backend.catalogue.schemas import ProductFields
 from tests.ui.shop import Shop
 from tests.ui.shop_jobs import add_job
 from tests.ui.standin import serve
+from tests.ui.standin_admin import add_gallery
+from tests.ui.standin_models import add_version, deploy, training
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -295,6 +297,31 @@ def test_what_a_shopper_says_is_reviewed(open_shop: Shop, page: Page, tmp_path: 
     )
     expect(page.get_by_text("1 new, 0 there already, 1 refused")).to_be_visible()
     expect(page.locator(".akin-pair")).to_have_count(1)
+
+
+def test_an_admin_overrides_the_gate_and_goes_back(open_shop: Shop, page: Page) -> None:
+    add_gallery(open_shop, "g-9f86", active=True)
+    deploy(open_shop, add_version(open_shop, "the sum").id, "at start")
+    new = add_version(open_shop, "the combiner", recipe="combiner")
+    job = training(open_shop, "in the making")
+    page.get_by_role("link", name="Models").click()
+    expect(page.get_by_text("40 of 200")).to_be_visible()
+    job.done = 150
+    expect(page.get_by_text("150 of 200")).to_be_visible()
+    page.get_by_role("button", name="Promote").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Promote").click()
+    expect(dialog.get_by_text("does not pass the gate")).to_be_visible()
+    dialog.get_by_label("Why, although the gate is not met").fill("for the fair")
+    dialog.get_by_role("button", name="Promote all the same").click()
+    expect(page.locator(".akin-today h3")).to_have_text("the combiner")
+    expect(dialog).to_have_count(0)
+    assert open_shop.deployments[-1].reason == "for the fair"
+    link = page.get_by_role("link", name="Export").get_attribute("href") or ""
+    assert httpx.get(link).text == f"the zip of {new.name}"
+    page.get_by_role("button", name="Roll back").click()
+    dialog.get_by_role("button", name="Roll back").click()
+    expect(page.locator(".akin-today h3")).to_have_text("the sum")
 
 
 def test_jobs_move_without_a_click(open_shop: Shop, page: Page) -> None:

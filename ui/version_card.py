@@ -1,0 +1,158 @@
+"""A model version as a card: what it is, how good it is, and what can be done with it."""
+
+from __future__ import annotations
+
+import json
+
+import streamlit as st
+
+from backend.jobs.schemas import JobOut
+from backend.registry.schemas import VersionChange, VersionOut
+from ui import training_progress, version_dialogs, version_figures
+from ui.connection import attempt, client, picture_url
+from ui.models_known import Known
+from ui.text import ago, plain
+
+_BADGES = {
+    "training": ("in training", "blue"),
+    "ready": ("ready", "gray"),
+    "archived": ("archived", "gray"),
+    "failed": ("failed", "red"),
+}
+_BARE = "none"
+"""The recipe of a backbone as it is: there is nothing to export."""
+
+
+def draw(version: VersionOut, known: Known) -> None:
+    """The card."""
+    job = known.jobs.get(version.id)
+    with st.container(border=True, key=f"version_{version.id}", gap="small"):
+        _head(version, known)
+        st.caption(plain(_facts(version, known)))
+        if version.error:
+            st.error(plain(version.error), icon=":material/error:")
+        if version.state == "training" and job is not None and not job.finished:
+            training_progress.draw(job)
+        _figures(version)
+        with st.container(horizontal=True, vertical_alignment="center", key=f"do_{version.id}"):
+            _actions(version, job)
+        _details(version, job)
+
+
+def _head(version: VersionOut, known: Known) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key=f"head_{version.id}"):
+        st.markdown(f"**{plain(version.name)}**", width="content")
+        word, colour = ("answers today", "green") if version.active else _BADGES[version.state]
+        st.badge(word, color=colour)  # type: ignore[arg-type]  # a literal of ours
+        st.caption(
+            f"made {ago(version.created_at)} by {plain(version.actor)}",
+            width="stretch",
+            text_alignment="right",
+        )
+        if version.state != "ready" or version.active:
+            return
+        key = f"promote_{version.id}"
+        why_not = "Another version waits for its gallery." if known.waits else None
+        if st.button(
+            "Promote",
+            key=key,
+            type="primary",
+            disabled=known.waits,
+            help=why_not,
+            on_click=version_dialogs.forget,
+            args=(version,),
+        ):
+            version_dialogs.promote(version, known.to_embed(version))
+
+
+def _facts(version: VersionOut, known: Known) -> str:
+    parts = [
+        "a backbone as it is" if version.recipe == _BARE else version.recipe,
+        f"from {version.parent}" if version.parent else f"on {version.backbone}",
+    ]
+    if version.state in ("ready", "archived"):
+        parts.append(f"image tower {version.fingerprint[:8]}")
+        parts.append("its gallery is searched" if version.active else known.cost(version))
+    return " · ".join(parts)
+
+
+def _figures(version: VersionOut) -> None:
+    found = version_figures.held_out(version.figures)
+    if found is not None:
+        st.html(version_figures.chart(found))
+    elif version.state in ("ready", "archived") and version.recipe != _BARE:
+        st.caption("Not measured on held-out triplets of the catalogue.")
+
+
+def _actions(version: VersionOut, job: JobOut | None) -> None:
+    if version.state == "failed" and job is not None and job.finished:
+        st.button(
+            "Retry",
+            key=f"retry_{version.id}",
+            icon=":material/refresh:",
+            on_click=attempt,
+            args=(client().retry_job, job.id),
+        )
+    if st.button("Rename", key=f"rename_{version.id}", type="tertiary"):
+        version_dialogs.rename(version)
+    if version.state in ("ready", "archived"):
+        if not version.active:
+            _archive(version)
+        if version.recipe != _BARE:
+            st.link_button(
+                "Export",
+                picture_url(f"/v1/models/{version.id}/artefact"),
+                key=f"export_{version.id}",
+                type="tertiary",
+            )
+    idle = not version.active and version.state != "training"
+    if idle and st.button("Delete", key=f"delete_{version.id}", type="tertiary"):
+        version_dialogs.delete(version)
+
+
+def _archive(version: VersionOut) -> None:
+    away = version.state == "ready"
+    st.button(
+        "Archive" if away else "Restore",
+        key=f"archive_{version.id}",
+        type="tertiary",
+        on_click=attempt,
+        args=(client().change_version, version.id, VersionChange(archived=away)),
+    )
+
+
+def _details(version: VersionOut, job: JobOut | None) -> None:
+    panel = st.expander("Figures, data and options", key=f"details_{version.id}", on_change="rerun")
+    if not panel.open:
+        return
+    with panel:
+        found = version_figures.held_out(version.figures)
+        if found is not None:
+            st.dataframe(version_figures.table(found), hide_index=True, key=f"figures_{version.id}")
+        if job is not None and job.finished:
+            training_progress.curves(job)
+            training_progress.log(job)
+        left, right = st.columns(2)
+        with left:
+            st.caption("Trained on")
+            _values(version.data)
+        with right:
+            st.caption("Options")
+            _values(version.parameters)
+        st.caption(f"image tower {version.fingerprint}")
+        st.caption(f"everything else {version.text_fingerprint or 'unknown'}")
+
+
+def _values(told: dict[str, object]) -> None:
+    if not told:
+        st.caption("nothing is known")
+        return
+    rows = [
+        {
+            "": name.replace("_", " "),
+            "value": value if isinstance(value, str) else json.dumps(value),
+        }
+        for name, value in told.items()
+        if value is not None
+    ]
+    st.dataframe(rows, hide_index=True)
