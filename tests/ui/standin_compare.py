@@ -8,7 +8,6 @@ from fastapi import FastAPI, Form, UploadFile
 
 from backend.errors import Conflict
 from backend.jobs.schemas import JobOut
-from backend.paging import Page
 from backend.registry.schemas import VersionOut
 from backend.search.compare_schemas import ComparedAnswer, ComparedSearch, CompareSearchRequest
 from backend.search.schemas import SearchResponse
@@ -19,11 +18,6 @@ from tests.ui.shop_jobs import add_job
 
 def add_compare(app: FastAPI, shop: Shop) -> None:
     """The paths, answered from `shop`."""
-
-    @app.get("/v1/models")
-    def models(limit: int = 50) -> Page[VersionOut]:
-        found = list(reversed(shop.versions.values()))
-        return Page[VersionOut](items=found[:limit], next_cursor=None, total=len(found))
 
     @app.post("/v1/models/compare", status_code=202)
     def compare(request: CompareRequest) -> JobOut:
