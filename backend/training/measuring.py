@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -44,7 +46,7 @@ def compare(session: Session, queue: Queue, request: CompareRequest, actor: str)
 
 
 def _ensure(
-    session: Session, queue: Queue, kind: str, subject: str, parameters: dict[str, object], by: str
+    session: Session, queue: Queue, kind: str, subject: str, parameters: dict[str, Any], by: str
 ) -> Job:
     if session.get_bind().dialect.name == "postgresql":
         one_at_a_time = text("SELECT pg_advisory_xact_lock(hashtext(:subject))")
