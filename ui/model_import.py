@@ -21,7 +21,10 @@ def draw() -> None:
         number = st.session_state.setdefault("model_files", 0)
         file = st.file_uploader("A model as a zip", ["zip"], key=f"model_file_{number}")
         name = st.text_input(
-            "Name", key="model_name", max_chars=_NAME, placeholder="its own, if left empty"
+            "Name",
+            key=f"model_name_{number}",
+            max_chars=_NAME,
+            placeholder="its own, if left empty",
         )
         st.caption("Its backbone has to be here already. Larger ones: `akin models add FOLDER`.")
         with told():

@@ -65,7 +65,11 @@ def log(job: JobOut) -> None:
     """What the training said, oldest first."""
     lines = client().training_log(job.id, limit=_LINES).lines
     if lines:
-        st.code("\n".join(f"{line.created_at:%H:%M:%S}  {line.text}" for line in lines), None)
+        st.code(
+            "\n".join(f"{line.created_at:%H:%M:%S}  {line.text}" for line in lines),
+            None,
+            wrap_lines=True,
+        )
 
 
 def chosen(point: PointOut) -> float | None:

@@ -85,7 +85,8 @@ def test_what_answers_is_told_with_its_reason(visit: Visit, first: VersionOut) -
 def test_a_version_shows_its_figures_as_a_picture(
     visit: Visit, shop: Shop, first: VersionOut
 ) -> None:
-    version = measured(shop)
+    data = {"counts": {"triplets": 870, "images": 1044}, "splits": ["train", "val"]}
+    version = measured(shop, data=data, parameters={"lr": 2e-05, "added": None})
     page = visit("models")
     told = "combiner · from akin-demo · sum · image tower 9f86d081"
     assert f"{told} · shares the gallery of today: instant" in captions(page)
@@ -95,6 +96,9 @@ def test_a_version_shows_its_figures_as_a_picture(
     page.run()
     assert not page.exception
     assert page.dataframe[0].value.iloc[1]["R@10"] == "88.9  (85.0 to 92.0)"
+    trained_on, options = (frame.value["value"].tolist() for frame in page.dataframe[1:])
+    assert trained_on == ["870 triplets, 1,044 images", "train, val"]
+    assert options == ["2e-05"]
 
 
 def test_the_scale_of_the_figures_holds_all_intervals() -> None:
@@ -295,10 +299,10 @@ def test_a_model_is_brought_in_and_what_is_none_is_refused(
     page = visit("models")
     assert page.button(key="model_send").disabled
     page.file_uploader(key="model_file_0").upload("bad.zip", b"text", "application/zip").run()
-    page.text_input(key="model_name").set_value("of winter").run()
+    page.text_input(key="model_name_0").set_value("of winter").run()
     page.button(key="model_send").click().run()
     assert "The model is no zip" in page.error[0].value
-    assert page.text_input(key="model_name").value == "of winter"
+    assert page.text_input(key="model_name_0").value == "of winter"
     page.file_uploader(key="model_file_0").set_value(("m.zip", b"PK..", "application/zip")).run()
     page.button(key="model_send").click().run()
     assert [one.name for one in shop.versions.values()] == ["akin-demo · sum", "of winter"]
