@@ -35,13 +35,13 @@ def test_many_products_and_jobs_have_words_too(visit: Visit, shop: Shop) -> None
     )
     facts = {"subject_kind": "job", "subject_id": "0198c3a4-58f2", "after": {"created": 1500}}
     add_line(shop, "import.end", "ingest", **facts)
-    add_line(shop, "model.promote", "combiner", subject_kind="version", subject_id="v1")
+    add_line(shop, "model.dance", "combiner", subject_kind="model", subject_id="v1")
     text = html(visit("audit"))
     assert "changed <b>many products</b>" in text
     assert "<del>train 29, test 2</del> → <ins>val</ins>" in text
     assert "<ins>A, B, 29 more</ins>" in text
     assert "ended <b>import 0198c3a4</b>" in text
-    assert "model.promote <b>version combiner</b>" in text
+    assert "model.dance <b>model combiner</b>" in text
 
 
 def test_texts_of_strangers_are_shown_and_not_obeyed(visit: Visit, shop: Shop) -> None:
