@@ -144,6 +144,13 @@ def test_a_body_that_does_not_fit_is_told_where(app: FastAPI, body: dict[str, An
     assert answer.json()["detail"].startswith("The request does not fit: ")
 
 
+def test_a_training_names_the_version_that_it_makes(client: AkinClient, runtime: Runtime) -> None:
+    job = client.train(request())
+    with runtime.database.read() as session:
+        (version,) = session.query(ModelVersion).filter_by(state="training")
+        assert job.subject == version.id
+
+
 def test_curves_and_log_are_read_while_it_runs(client: AkinClient, runtime: Runtime) -> None:
     job = client.train(request())
     assert client.curves(job.id) == CurvesOut(points=[], last_step=0)
