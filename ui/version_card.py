@@ -96,6 +96,14 @@ def _actions(version: VersionOut, job: JobOut | None) -> None:
     if st.button("Rename", key=f"rename_{version.id}", type="tertiary"):
         version_dialogs.rename(version)
     if version.state in ("ready", "archived"):
+        st.button(
+            "Measure",
+            key=f"measure_{version.id}",
+            type="tertiary",
+            help="On the held-out triplets, beside the version that answers today.",
+            on_click=attempt,
+            args=(_measure, version.id),
+        )
         if not version.active:
             _archive(version)
         if version.recipe != _BARE:
@@ -108,6 +116,13 @@ def _actions(version: VersionOut, job: JobOut | None) -> None:
     idle = not version.active and version.state != "training"
     if idle and st.button("Delete", key=f"delete_{version.id}", type="tertiary"):
         version_dialogs.delete(version)
+
+
+def _measure(version_id: str) -> None:
+    client().measure(version_id)
+    st.toast(
+        "Its figures are here once the measuring is done: see Jobs.", icon=":material/straighten:"
+    )
 
 
 def _archive(version: VersionOut) -> None:

@@ -100,6 +100,10 @@ def add_models(app: FastAPI, shop: Shop) -> None:
             raise InvalidInput("The model is no zip: send what `akin models export` gave.")
         return add_version(shop, name or "brought in", recipe="combiner")
 
+    @app.post("/v1/models/{version_id}/measure", status_code=202)
+    def measure(version_id: str) -> JobOut:
+        return add_job(shop, "evaluate", "queued", subject=version_id)
+
     @app.get("/v1/models/{version_id}/artefact")
     def artefact(version_id: str) -> Response:
         return Response(f"the zip of {version(version_id).name}", media_type="application/zip")

@@ -235,6 +235,16 @@ def test_an_archived_version_is_restored(visit: Visit, shop: Shop, first: Versio
     assert f"promote_{version.id}" in keys(page)
 
 
+def test_a_version_is_measured_again(visit: Visit, shop: Shop, first: VersionOut) -> None:
+    version = measured(shop)
+    page = visit("models")
+    page.button(key=f"measure_{version.id}").click().run()
+    assert [(job.kind, job.subject) for job in shop.jobs.values()] == [("evaluate", version.id)]
+    assert [one.value for one in page.toast] == [
+        "Its figures are here once the measuring is done: see Jobs."
+    ]
+
+
 def test_what_another_was_trained_from_is_not_deleted(
     api: str, shop: Shop, first: VersionOut
 ) -> None:
