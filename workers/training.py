@@ -20,12 +20,13 @@ from backend.composition.card import BackboneCard, read_card
 from backend.registry.deployments import active
 from backend.registry.lifecycle import finish_training, version_row
 from backend.registry.tables import ModelVersion
-from backend.training.curves import add_log
+from backend.training.curves import add_log, add_points
 from backend.training.folders import checked_folder, refuse_links_out
-from backend.training.schemas import FolderData, TrainingData
+from backend.training.schemas import FolderData, PointOut, TrainingData
 from workers.app import task
 from workers.datasets.opening import Dataset
 from workers.run import Run
+from workers.trainer.curves import read_curves
 from workers.trainer.features import FeatureCache
 from workers.training_data import Snapshot, held_out, take_snapshot
 from workers.training_features import export_features
@@ -64,6 +65,7 @@ class _Training(ChildTask):
         self._export(self._parent.fingerprint)
         while not self._folder.trained:
             self._segment()
+        self._complete_curves()
         self._measure()
         return self._finish(snapshot)
 
@@ -103,6 +105,12 @@ class _Training(ChildTask):
             **self._child_options,
         )
         self._do(work, self._folder.work, "preparing")
+
+    def _complete_curves(self) -> None:
+        """What a child had done when its listener was killed was never heard; it is on the disk."""
+        told = [PointOut(**{"figures": {}, **line}) for line in read_curves(self._folder.run)]
+        with self._run.write() as session:
+            add_points(session, self._run.job_id, told)
 
     def _measure(self) -> None:
         """The figures of the model, once; none where there is nothing held out."""

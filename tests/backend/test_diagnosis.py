@@ -116,8 +116,8 @@ def test_a_queue_without_workers_is_told_which_to_start(served):
     with services.redis_url() as url:
         found = findings(served.model_copy(update={"broker_url": url}))["queue"]
     assert found.sentence == (
-        "No worker takes the queue beat, embed, io: start one with `celery -A workers.server "
-        "worker -P threads -Q beat,embed,io`."
+        "No worker takes the queue beat, embed, io, reembed, train: start one with "
+        "`celery -A workers.server worker -P threads -Q beat,embed,io,reembed,train`."
     )
 
 

@@ -200,5 +200,7 @@ def largest_of(folder: Path) -> int:
 
 def test_everything_ends_well_when_told_to(site):
     names = set(site.running)
-    assert {"api", "worker", "embedder-cpu", "beat", "ui", "nginx", "redis", "qdrant"} == names
+    assert names == {
+        "api", "worker", "embedder-cpu", "trainer-cpu", "beat", "ui", "nginx", "redis", "qdrant"
+    }  # fmt: skip
     assert site.stop() == dict.fromkeys(names, 0), site.story()

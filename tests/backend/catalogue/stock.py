@@ -15,6 +15,7 @@ from backend.catalogue.renditions import ImageFacts
 from backend.catalogue.schemas import ProductCreate
 from backend.catalogue.tables import Image, Product
 from backend.database import Database
+from backend.jobs.schemas import EMBEDS
 from backend.jobs.tables import Job
 from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion
 
@@ -95,7 +96,7 @@ def revisions(database: Database) -> dict[str, int]:
 def embed_jobs(database: Database) -> list[str | None]:
     with database.read() as session:
         return list(
-            session.scalars(select(Job.subject).where(Job.kind == "embed").order_by(Job.subject))
+            session.scalars(select(Job.subject).where(Job.kind.in_(EMBEDS)).order_by(Job.subject))
         )
 
 

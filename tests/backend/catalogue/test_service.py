@@ -132,7 +132,7 @@ def test_an_update_changes_what_is_given_and_tells_every_gallery(
         assert (found.updated_at - found.created_at).total_seconds() == 60
     assert revisions(database) == {sha(1): 2, sha(2): 2}
     assert embed_jobs(database) == ["gallery-a", "gallery-b"]
-    assert queue.waiting("embed") == 2
+    assert queue.waiting("embed") + queue.waiting("reembed") == 2
 
 
 def test_an_update_that_changes_nothing_has_no_consequence(

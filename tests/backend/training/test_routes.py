@@ -95,7 +95,10 @@ def test_what_does_not_fit_is_refused(client: AkinClient, runtime: Runtime) -> N
     assert refusal(client, recipe="magic").startswith(
         'There is no recipe "magic": choose one of clip-finetune, combiner,'
     )
-    assert refusal(client, preset="huge") == 'There is no preset "huge": choose one of small-data.'
+    assert (
+        refusal(client, preset="huge")
+        == 'There is no preset "huge": choose one of small-data, few-triplets.'
+    )
     assert refusal(client, parameters={"depth": 3}).startswith("There is no option depth: choose")
     assert refusal(client, parameters={"batch": 1}).startswith("The option batch is refused:")
     assert refusal(client, recipe="lincir") == (

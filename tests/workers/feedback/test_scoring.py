@@ -128,7 +128,7 @@ def test_many_candidates_are_scored_in_batches(
     assert all(one.score > 0 for one in triplets(shop.database).values())
 
 
-def test_a_shipped_composer_can_be_the_active_one_only_where_it_fits(shop: Runtime) -> None:
+def test_a_composer_that_is_not_there_is_told(shop: Runtime) -> None:
     with shop.database.write() as session:
         version = session.query(ModelVersion).one()
         other = ModelVersion(
@@ -152,7 +152,7 @@ def test_a_shipped_composer_can_be_the_active_one_only_where_it_fits(shop: Runti
         )
     say(shop.database, "red", "but green", "green")
     job = run_score(shop)
-    assert (job.state, "No composer is called lost here" in (job.error or "")) == ("failed", True)
+    assert (job.state, 'No composer is called "lost"' in (job.error or "")) == ("failed", True)
 
 
 def test_asked_twice_it_is_one_job(shop: Runtime) -> None:

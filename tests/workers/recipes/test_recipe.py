@@ -27,7 +27,7 @@ def test_what_is_set_goes_before_the_preset():
         (["speed=3"], None, "There is no option speed: choose of batch, epochs, lr"),
         (["batch=many"], None, "The option batch is refused: input should be a valid integer"),
         (["dropout=1"], None, "The option dropout is refused: input should be less than 1"),
-        ([], "huge", 'There is no preset "huge": choose one of small-data.'),
+        ([], "huge", 'There is no preset "huge": choose one of small-data, few-triplets.'),
     ],
 )
 def test_what_does_not_fit_is_told(given, preset, told):

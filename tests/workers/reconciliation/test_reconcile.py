@@ -388,8 +388,10 @@ def test_the_report_of_a_job_names_what_was_found(shop: DamagedShop) -> None:
     lose(shop, "3")
     job = shop.job()
     assert (job.state, job.failed) == ("done", 1)
+    found = {"points_without_row": 1}
+    (gallery,) = shop.runtime.galleries.names()
     assert job.result == {
-        "images": 6, "points": 7, "blobs": 6, "points_without_row": 1, "lost": 1
+        "images": 6, "points": 7, "blobs": 6, "lost": 1, "galleries": {gallery: found}, **found
     }  # fmt: skip
     assert job.done == job.total == 12
     told = [(i.name, i.state, i.outcome, i.reason) for i in workshop.report(shop.runtime, job)]
