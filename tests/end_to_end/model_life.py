@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -17,10 +19,11 @@ import numpy as np
 import torch
 
 from backend.client import AkinClient, ApiError
-from backend.composition.artefact import BackboneCard, load_model, write_artefact
+from backend.composition.artefact import BackboneCard, ComposedModel, load_model, write_artefact
 from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
 from backend.encoding.decoding import decode_image
-from backend.registry.artefacts import pack
+from backend.feedback.schemas import ReviewRequest, TripletFilter
+from backend.registry.artefacts import pack, unpack
 from backend.search.schemas import SearchRequest, SearchResponse
 from tests.backend.composition.trained_models import card
 
@@ -73,26 +76,27 @@ def within(seconds: float, condition: Callable[[], bool]) -> None:
 class Truth:
     """What each version ought to answer, computed here from its towers and the pictures' bytes."""
 
-    towers: dict[str, Backbone] = field(default_factory=dict)
+    models: dict[str, ComposedModel] = field(default_factory=dict)
     galleries: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
     _vectors: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
-    def know(self, version: str, gallery: str, backbone: Backbone) -> None:
-        """A version may answer, from this gallery and with these towers."""
-        self.towers[version], self.galleries[version] = backbone, gallery
+    def know(self, version: str, gallery: str, model: ComposedModel) -> None:
+        """A version may answer, from this gallery, with these towers and this composer."""
+        self.models[version], self.galleries[version] = model, gallery
 
     def check(self, answer: SearchResponse, reference: str, words: str) -> None:
         """Every score is that of the version which the answer names, from its own gallery."""
         assert answer.gallery == self.galleries[answer.version]
         assert reference not in [hit.product.sku for hit in answer.results]
-        query = _unit(self.vector(answer.version, reference)) + _unit(
-            self.towers[answer.version].encode_texts([words])[0]
-        )
+        seen = self.vector(answer.version, reference)
+        (query,) = self.models[answer.version].query_vectors(seen[None], [words])
         for hit in answer.results:
             if hit.product.sku in self.pictures:
-                right = float(_unit(query) @ _unit(self.vector(answer.version, hit.product.sku)))
-                assert abs(hit.score - right) < CLOSE, (answer.version, hit.product.sku)
+                right = float(query @ _unit(self.vector(answer.version, hit.product.sku)))
+                assert abs(hit.score - right) < CLOSE, (
+                    f"{hit.product.sku} has {hit.score}, and {right} by {answer.version}"
+                )
 
     def look_alike(self, one: str, other: str, sku: str) -> bool:
         """Whether two versions see a picture nearly alike."""
@@ -103,7 +107,7 @@ class Truth:
         """The un-normalised feature of a product's picture under a version, (dim,)."""
         key = (version, sku)
         if key not in self._vectors:
-            backbone = self.towers[version]
+            backbone = self.models[version].backbone
             pixels = backbone.preprocessing.pixels(decode_image(self.pictures[sku]))
             self._vectors[key] = backbone.encode_images(pixels[None])[0]
         return self._vectors[key]
@@ -190,6 +194,26 @@ def delete_product(client: AkinClient, sku: str) -> None:
         client.delete_product(client.product_by_sku(sku).id)
 
 
-def model_backbone(folder: Path) -> Backbone:
-    """The towers that an artefact answers with."""
-    return load_model(folder, "cpu", 1).backbone
+def accept_triplets(client: AkinClient, skus: list[str]) -> None:
+    """From each product to the next, accepted."""
+    rows = [
+        {"reference": one, "target": other, "captions": ["in another colour"]}
+        for one, other in pairwise(skus)
+    ]
+    client.import_triplets("triplets.jsonl", "\n".join(map(json.dumps, rows)).encode())
+    everything = TripletFilter(state="candidate")
+    client.review_triplets(ReviewRequest(state="accepted", filter=everything))
+
+
+def exported(client: AkinClient, version_id: str, folder: Path) -> Path:
+    """A version's artefact as a folder."""
+    packed = folder.with_suffix(".zip")
+    packed.write_bytes(b"".join(client.export_model(version_id)))
+    with packed.open("rb") as file:
+        unpack(file, folder, 10**9)
+    return folder
+
+
+def model_of(folder: Path) -> ComposedModel:
+    """What an artefact answers with."""
+    return load_model(folder, "cpu", 1)
