@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
 import httpx
-from pydantic import BaseModel
 
 from backend.audit.schemas import AuditFilter, AuditLineOut
 from backend.catalogue.preview_schemas import ManifestPreview, PicturePreview, PreviewRequest
@@ -29,79 +26,22 @@ from backend.catalogue.schemas import (
     ProductSort,
     ProductUpdate,
 )
-from backend.errors import AkinError, NotFound, Unavailable
-from backend.feedback.schemas import (
-    FeedbackCreate,
-    HeldOut,
-    HoldOut,
-    PictureNames,
-    ReviewRequest,
-    ReviewResult,
-    TripletFilter,
-    TripletFormat,
-    TripletImport,
-    TripletOrder,
-    TripletOut,
-    TripletSource,
-    TripletSummary,
-    TripletUpdate,
-)
+from backend.client_models import ModelCalls
+from backend.client_transport import ApiError, read_in_chunks
+from backend.client_triplets import TripletCalls
 from backend.jobs.schemas import JobItemOut, JobKind, JobOut, ReconcileRequest
 from backend.paging import Page
-from backend.registry.gallery_schemas import GalleriesOut
-from backend.registry.schemas import (
-    DeploymentOut,
-    ModelInfo,
-    PromoteRequest,
-    PromotionOut,
-    RollbackRequest,
-    VersionChange,
-    VersionOut,
-)
-from backend.search.compare_schemas import ComparedSearch, CompareSearchRequest
 from backend.search.schemas import SearchRequest, SearchResponse
-from backend.training.measuring_schemas import CompareRequest
-from backend.training.schemas import CurvesOut, LogOut, RecipeOut, TrainRequest
 
-Model = TypeVar("Model", bound=BaseModel)
+__all__ = ["AkinClient", "ApiError"]
 
 
-class ApiError(AkinError):
-    """A failure the server told in a problem document."""
-
-    def __init__(self, sentence: str, status: int, code: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.code = code
-
-
-class AkinClient:
+class AkinClient(ModelCalls, TripletCalls):
     """One connection to a running server.
 
     Every method raises `ApiError` for a refusal the server explains, and `Unavailable` when no
     server answers.
     """
-
-    def __init__(self, url: str, *, timeout: float = 60, http: httpx.Client | None = None) -> None:
-        self.url = url.rstrip("/")
-        self._http = http or httpx.Client(base_url=self.url, timeout=timeout)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._http.close()
-
-    # Catalogue
 
     def products(
         self,
@@ -194,8 +134,6 @@ class AkinClient:
         answer = self._request("POST", "/v1/pictures/thumbnail", files={"image": (name, data)})
         return answer.content
 
-    # Imports
-
     def open_import(self, request: ImportCreate) -> JobOut:
         """Begin an import: a job that collects files."""
         return self._post(JobOut, "/v1/imports", request)
@@ -245,14 +183,12 @@ class AkinClient:
 
         Several threads may do so at the same time.
         """
-        body = content if isinstance(content, bytes) else _read_in_chunks(content, sent)
+        body = content if isinstance(content, bytes) else read_in_chunks(content, sent)
         self._send("PUT", f"/v1/imports/{job_id}/files/{sha256}", content=body)
 
     def start_import(self, job_id: str) -> JobOut:
         """Everything is sent: queue the import."""
         return JobOut.model_validate(self._send("POST", f"/v1/imports/{job_id}/start"))
-
-    # Jobs
 
     def jobs(
         self,
@@ -264,16 +200,6 @@ class AkinClient:
     ) -> Page[JobOut]:
         """One page of jobs, newest first."""
         return self._page(JobOut, "/v1/jobs", state=state, kind=kind, cursor=cursor, limit=limit)
-
-    def models(
-        self, *, state: str | None = None, cursor: str | None = None, limit: int = 50
-    ) -> Page[VersionOut]:
-        """One page of model versions, newest first."""
-        return self._page(VersionOut, "/v1/models", state=state, cursor=cursor, limit=limit)
-
-    def version(self, version_id: str) -> VersionOut:
-        """One model version."""
-        return self._get(VersionOut, f"/v1/models/{version_id}")
 
     def job(self, job_id: str) -> JobOut:
         """One job as it stands."""
@@ -303,12 +229,6 @@ class AkinClient:
         """Queue a failed or cancelled job again; what was done stays done."""
         return JobOut.model_validate(self._send("POST", f"/v1/jobs/{job_id}/retry"))
 
-    def galleries(self) -> GalleriesOut:
-        """Every gallery and how far it holds the catalogue."""
-        return self._get(GalleriesOut, "/v1/galleries")
-
-    # Audit log
-
     def audit(
         self, wanted: AuditFilter | None = None, *, cursor: str | None = None, limit: int = 50
     ) -> Page[AuditLineOut]:
@@ -319,37 +239,6 @@ class AkinClient:
     def audit_table(self, wanted: AuditFilter | None = None) -> Iterator[bytes]:
         """The same as CSV, whole and streamed."""
         yield from self._chunks("/v1/audit.csv", **(wanted or AuditFilter()).query())
-
-    # Training
-
-    def recipes(self) -> list[RecipeOut]:
-        """The training methods, with the schema of their options."""
-        return [RecipeOut.model_validate(one) for one in self._send("GET", "/v1/recipes")]
-
-    def train(self, request: TrainRequest) -> JobOut:
-        """Start a training job."""
-        return self._post(JobOut, "/v1/train", request)
-
-    def curves(self, job_id: str, *, after: int = 0, limit: int = 500) -> CurvesOut:
-        """Loss and figures of a training job behind a step."""
-        query = {"after": str(after), "limit": str(limit)}
-        return self._get(CurvesOut, f"/v1/jobs/{job_id}/curves", **query)
-
-    def training_log(self, job_id: str, *, after: int = 0, limit: int = 200) -> LogOut:
-        """The newest lines of a training job's log behind a line."""
-        query = {"after": str(after), "limit": str(limit)}
-        return self._get(LogOut, f"/v1/jobs/{job_id}/log", **query)
-
-    def measure(self, version_id: str) -> JobOut:
-        """Measure a version on the held-out triplets: the job that does it."""
-        return JobOut.model_validate(self._send("POST", f"/v1/models/{version_id}/measure"))
-
-    def compare(self, request: CompareRequest) -> JobOut:
-        """Compare two versions over all held-out triplets: the job, whose result is a
-        `Comparison`."""
-        return self._post(JobOut, "/v1/models/compare", request)
-
-    # Search
 
     def search(
         self, request: SearchRequest, *, image: bytes | None = None, name: str = "picture"
@@ -365,236 +254,9 @@ class AkinClient:
         )
         return SearchResponse.model_validate(answer)
 
-    def compare_search(
-        self, request: CompareSearchRequest, *, image: bytes | None = None, name: str = "picture"
-    ) -> ComparedSearch:
-        """Ask two versions the same; `image` is a picture of one's own as reference."""
-        if image is None:
-            return self._post(ComparedSearch, "/v1/models/compare/search", request)
-        answer = self._send(
-            "POST",
-            "/v1/models/compare/search/upload",
-            data={"request": request.model_dump_json()},
-            files={"image": (name, image)},
-        )
-        return ComparedSearch.model_validate(answer)
-
-    # Feedback and triplets
-
-    def give_feedback(
-        self, feedback: FeedbackCreate, *, image: bytes | None = None, name: str = "picture"
-    ) -> TripletOut:
-        """Say of a result that it is the one, or is not; `image` is the picture of one's own that
-        the search began with, and `feedback` then a `FeedbackUpload`."""
-        if image is None:
-            return self._post(TripletOut, "/v1/feedback", feedback)
-        answer = self._send(
-            "POST",
-            "/v1/feedback/upload",
-            data={"feedback": feedback.model_dump_json()},
-            files={"image": (name, image)},
-        )
-        return TripletOut.model_validate(answer)
-
-    def triplets(
-        self,
-        wanted: TripletFilter | None = None,
-        *,
-        order: TripletOrder = "newest",
-        cursor: str | None = None,
-        limit: int = 50,
-    ) -> Page[TripletOut]:
-        """One page of the triplets that match."""
-        given = {} if wanted is None else wanted.model_dump(exclude_none=True)
-        return self._page(
-            TripletOut, "/v1/triplets", **given, order=order, cursor=cursor, limit=limit
-        )
-
-    def triplet(self, triplet_id: str) -> TripletOut:
-        """One triplet."""
-        return self._get(TripletOut, f"/v1/triplets/{triplet_id}")
-
-    def triplet_summary(self) -> TripletSummary:
-        """How many triplets there are."""
-        return self._get(TripletSummary, "/v1/triplets/summary")
-
-    def update_triplet(self, triplet_id: str, change: TripletUpdate) -> TripletOut:
-        """Accept or reject one, or correct its sentence."""
-        body = change.model_dump(mode="json", exclude_unset=True)
-        return TripletOut.model_validate(
-            self._send("PATCH", f"/v1/triplets/{triplet_id}", json=body)
-        )
-
-    def import_triplets(
-        self, name: str, data: bytes, source: TripletSource = "import"
-    ) -> TripletImport:
-        """Bring in a file in FashionIQ's, CIRR's or Akin's format as candidates."""
-        answer = self._send(
-            "POST", "/v1/triplets/import", data={"source": source}, files={"file": (name, data)}
-        )
-        return TripletImport.model_validate(answer)
-
-    def export_triplets(
-        self,
-        format: TripletFormat = "akin",  # noqa: A002 - the word of the API
-        split: str | None = None,
-        names: PictureNames = "sku",
-    ) -> Iterator[bytes]:
-        """The accepted triplets as a file, streamed."""
-        query = {"format": format, "names": names} | ({} if split is None else {"split": split})
-        yield from self._chunks("/v1/triplets/export", **query)
-
-    def hold_out(self, wanted: HoldOut) -> HeldOut:
-        """Move a share of the accepted triplets, with their products, out of training."""
-        return self._post(HeldOut, "/v1/triplets/hold-out", wanted)
-
-    def score_triplets(self) -> JobOut:
-        """Say of every candidate how consistent it is: the job that does it."""
-        return JobOut.model_validate(self._send("POST", "/v1/triplets/score"))
-
-    def review_triplets(self, request: ReviewRequest) -> ReviewResult:
-        """One decision about many triplets."""
-        return self._post(ReviewResult, "/v1/triplets/review", request)
-
-    def model(self) -> ModelInfo:
-        """What answers today."""
-        return self._get(ModelInfo, "/v1/model")
-
-    def find_version(self, wanted: str) -> VersionOut:
-        """The model version of this name or id; raises NotFound."""
-        cursor: str | None = None
-        while True:
-            page = self.models(cursor=cursor, limit=200)
-            for version in page.items:
-                if wanted in (version.name, version.id):
-                    return version
-            if (cursor := page.next_cursor) is None:
-                raise NotFound(
-                    f"No model version is called {wanted}: list them with `akin models list`."
-                )
-
-    def import_model(self, packed: Path, name: str | None = None) -> VersionOut:
-        """Make a version of a packed artefact."""
-        query = {} if name is None else {"name": name}
-        body = _read_in_chunks(packed, lambda _: None)
-        answer = self._send("PUT", "/v1/models/import", params=query, content=body)
-        return VersionOut.model_validate(answer)
-
-    def export_model(self, version_id: str) -> Iterator[bytes]:
-        """The packed artefact of a version, piece by piece."""
-        return self._chunks(f"/v1/models/{version_id}/artefact")
-
-    def change_version(self, version_id: str, change: VersionChange) -> VersionOut:
-        """Rename a version, or put it away."""
-        body = change.model_dump(mode="json", exclude_unset=True)
-        answer = self._send("PATCH", f"/v1/models/{version_id}", json=body)
-        return VersionOut.model_validate(answer)
-
-    def delete_version(self, version_id: str) -> None:
-        """Delete a version that nothing needs."""
-        self._send("DELETE", f"/v1/models/{version_id}")
-
-    def promote(self, version_id: str, request: PromoteRequest) -> PromotionOut:
-        """Let a version answer: deployed at once, or waiting for its gallery."""
-        return self._post(PromotionOut, f"/v1/models/{version_id}/promote", request)
-
-    def rollback(self, request: RollbackRequest) -> PromotionOut:
-        """Let the version before answer again."""
-        return self._post(PromotionOut, "/v1/models/rollback", request)
-
-    def deployments(self, *, cursor: str | None = None, limit: int = 50) -> Page[DeploymentOut]:
-        """One page of what answered when, newest first."""
-        return self._page(DeploymentOut, "/v1/deployments", cursor=cursor, limit=limit)
-
-    def promotion(self) -> PromotionOut | None:
-        """The promotion that waits for its gallery, else the last that did; None without any."""
-        try:
-            return self._get(PromotionOut, "/v1/promotion")
-        except ApiError as error:
-            if error.status == httpx.codes.NOT_FOUND:
-                return None
-            raise
-
-    def withdraw_promotion(self) -> PromotionOut:
-        """Let the promotion that waits be."""
-        return PromotionOut.model_validate(self._send("DELETE", "/v1/promotion"))
-
     def ready(self) -> bool:
         """Whether the server says it is ready."""
         try:
             return self._http.get("/readyz").status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
-
-    # Transport
-
-    def _page(self, kind: type[Model], path: str, /, **query: str | int | None) -> Page[Model]:
-        given = {key: value for key, value in query.items() if value is not None}
-        answer = self._send("GET", path, params=given)
-        return Page[kind].model_validate(answer)  # type: ignore[valid-type]
-
-    def _get(self, model: type[Model], path: str, **query: str) -> Model:
-        return model.model_validate(self._send("GET", path, params=query))
-
-    def _post(self, model: type[Model], path: str, body: BaseModel) -> Model:
-        return model.model_validate(self._send("POST", path, json=body.model_dump(mode="json")))
-
-    def _send(self, method: str, path: str, **options: Any) -> Any:
-        answer = self._request(method, path, **options)
-        return None if answer.status_code == httpx.codes.NO_CONTENT else answer.json()
-
-    def _raw(self, path: str) -> bytes:
-        return self._request("GET", path).content
-
-    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
-            answer = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
-            raise self._no_answer() from error
-        _raise_for_problem(answer)
-        return answer
-
-    def _chunks(self, path: str, **query: Any) -> Iterator[bytes]:
-        with self._stream(path, query) as answer:
-            yield from answer.iter_bytes()
-
-    def _lines(self, path: str, **query: Any) -> Iterator[str]:
-        with self._stream(path, query) as answer:
-            yield from answer.iter_lines()
-
-    @contextmanager
-    def _stream(self, path: str, query: Mapping[str, Any]) -> Iterator[httpx.Response]:
-        """A streamed answer whose problems are raised like any other's."""
-        try:
-            with self._http.stream("GET", path, params=query) as answer:
-                if answer.is_error:
-                    answer.read()
-                    _raise_for_problem(answer)
-                yield answer
-        except httpx.TransportError as error:
-            raise self._no_answer() from error
-
-    def _no_answer(self) -> Unavailable:
-        return Unavailable(
-            f"No Akin server answers at {self.url}: start one with `akin up`, or name another "
-            "with --url or AKIN_URL."
-        )
-
-
-def _read_in_chunks(path: Path, sent: Callable[[int], object]) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            yield chunk
-            sent(len(chunk))
-
-
-def _raise_for_problem(answer: httpx.Response) -> None:
-    if not answer.is_error:
-        return
-    try:
-        problem: Mapping[str, Any] = answer.json()
-        sentence, code = str(problem["detail"]), str(problem.get("code", "error"))
-    except (ValueError, KeyError, TypeError):
-        sentence = f"The server answered {answer.status_code} without saying why: see its log."
-        code = "error"
-    raise ApiError(sentence, answer.status_code, code)

@@ -1,0 +1,121 @@
+"""One HTTP connection to a running server: what every call of the client goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from backend.errors import AkinError, Unavailable
+from backend.paging import Page
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ApiError(AkinError):
+    """A failure the server told in a problem document."""
+
+    def __init__(self, sentence: str, status: int, code: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+
+
+class Transport:
+    """Sends requests; a refusal is raised as `ApiError`, silence as `Unavailable`."""
+
+    def __init__(self, url: str, *, timeout: float = 60, http: httpx.Client | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._http = http or httpx.Client(base_url=self.url, timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._http.close()
+
+    def _page(self, kind: type[Model], path: str, /, **query: str | int | None) -> Page[Model]:
+        given = {key: value for key, value in query.items() if value is not None}
+        answer = self._send("GET", path, params=given)
+        return Page[kind].model_validate(answer)  # type: ignore[valid-type]
+
+    def _get(self, model: type[Model], path: str, **query: str) -> Model:
+        return model.model_validate(self._send("GET", path, params=query))
+
+    def _post(self, model: type[Model], path: str, body: BaseModel) -> Model:
+        return model.model_validate(self._send("POST", path, json=body.model_dump(mode="json")))
+
+    def _send(self, method: str, path: str, **options: Any) -> Any:
+        answer = self._request(method, path, **options)
+        return None if answer.status_code == httpx.codes.NO_CONTENT else answer.json()
+
+    def _raw(self, path: str) -> bytes:
+        return self._request("GET", path).content
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise self._no_answer() from error
+        _raise_for_problem(answer)
+        return answer
+
+    def _chunks(self, path: str, **query: Any) -> Iterator[bytes]:
+        with self._stream(path, query) as answer:
+            yield from answer.iter_bytes()
+
+    def _lines(self, path: str, **query: Any) -> Iterator[str]:
+        with self._stream(path, query) as answer:
+            yield from answer.iter_lines()
+
+    @contextmanager
+    def _stream(self, path: str, query: Mapping[str, Any]) -> Iterator[httpx.Response]:
+        """A streamed answer whose problems are raised like any other's."""
+        try:
+            with self._http.stream("GET", path, params=query) as answer:
+                if answer.is_error:
+                    answer.read()
+                    _raise_for_problem(answer)
+                yield answer
+        except httpx.TransportError as error:
+            raise self._no_answer() from error
+
+    def _no_answer(self) -> Unavailable:
+        return Unavailable(
+            f"No Akin server answers at {self.url}: start one with `akin up`, or name another "
+            "with --url or AKIN_URL."
+        )
+
+
+def read_in_chunks(path: Path, sent: Callable[[int], object]) -> Iterator[bytes]:
+    """A file piece by piece; `sent` is told the size of each."""
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            yield chunk
+            sent(len(chunk))
+
+
+def _raise_for_problem(answer: httpx.Response) -> None:
+    if not answer.is_error:
+        return
+    try:
+        problem: Mapping[str, Any] = answer.json()
+        sentence, code = str(problem["detail"]), str(problem.get("code", "error"))
+    except (ValueError, KeyError, TypeError):
+        sentence = f"The server answered {answer.status_code} without saying why: see its log."
+        code = "error"
+    raise ApiError(sentence, answer.status_code, code)
