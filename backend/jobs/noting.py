@@ -16,8 +16,9 @@ _WORDS = {"ingest": "import", "reconcile": "reconcile"}
 
 
 def note_asked(session: Session, job: Job, actor: str, **what: Any) -> None:
-    """Somebody had an import or a reconciliation begin."""
-    note(session, actor, f"{_WORDS[job.kind]}.start", _subject(job), after=job.parameters | what)
+    """Somebody had an import or a reconciliation begin; what was left open is not told."""
+    asked = {name: value for name, value in job.parameters.items() if value not in (None, {}, [])}
+    note(session, actor, f"{_WORDS[job.kind]}.start", _subject(job), after=asked | what)
 
 
 def note_steered(session: Session, job: Job, action: str, before: str, actor: str) -> None:
