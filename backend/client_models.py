@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
-
-from backend.client_transport import ApiError, Transport, read_in_chunks
+from backend.client_transport import Transport, read_in_chunks
 from backend.errors import NotFound
 from backend.jobs.schemas import JobOut
 from backend.paging import Page
@@ -134,14 +132,13 @@ class ModelCalls(Transport):
         """One page of what answered when, newest first."""
         return self._page(DeploymentOut, "/v1/deployments", cursor=cursor, limit=limit)
 
+    def way_back(self) -> DeploymentOut | None:
+        """What a rollback would bring back; None where there is nothing."""
+        return self._if_there(DeploymentOut, "/v1/deployments/way-back")
+
     def promotion(self) -> PromotionOut | None:
         """The promotion that waits for its gallery, else the last that did; None without any."""
-        try:
-            return self._get(PromotionOut, "/v1/promotion")
-        except ApiError as error:
-            if error.status == httpx.codes.NOT_FOUND:
-                return None
-            raise
+        return self._if_there(PromotionOut, "/v1/promotion")
 
     def withdraw_promotion(self) -> PromotionOut:
         """Let the promotion that waits be."""

@@ -56,6 +56,15 @@ class Transport:
     def _get(self, model: type[Model], path: str, **query: str) -> Model:
         return model.model_validate(self._send("GET", path, params=query))
 
+    def _if_there(self, model: type[Model], path: str) -> Model | None:
+        """The same, or None where the answer is that there is none."""
+        try:
+            return self._get(model, path)
+        except ApiError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
     def _post(self, model: type[Model], path: str, body: BaseModel) -> Model:
         return model.model_validate(self._send("POST", path, json=body.model_dump(mode="json")))
 

@@ -20,8 +20,19 @@ def draw(known: Known) -> None:
     with st.container(border=True, key="today", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", key="today_head"):
             st.html(f"<div class='akin-today'>{_title(known)}</div>", width="stretch")
-            if st.button("Roll back", key="rollback", icon=":material/undo:"):
-                version_dialogs.roll_back(known.deployed.version)
+            back = known.way_back
+            told = "No earlier version has its gallery still." if back is None else None
+            if (
+                st.button(
+                    "Roll back",
+                    key="rollback",
+                    icon=":material/undo:",
+                    disabled=back is None,
+                    help=told,
+                )
+                and back is not None
+            ):
+                version_dialogs.roll_back(known.active.name, back)
         if known.waits and known.promotion is not None:
             st.fragment(_waiting, run_every=_REFRESH_SECONDS)(known.promotion.version_id)
         elif known.refused is not None:

@@ -16,9 +16,11 @@ _JOBS = 200
 
 @dataclass(frozen=True)
 class Known:
-    """deployed: the newest deployment. jobs: the newest training job of each version, by its id."""
+    """deployed: the newest deployment. way_back: what a rollback would bring back. jobs: the
+    newest training job of each version, by its id."""
 
     deployed: DeploymentOut
+    way_back: DeploymentOut | None
     active: VersionOut
     promotion: PromotionOut | None
     galleries: dict[str, GalleryOut]
@@ -66,6 +68,7 @@ def look() -> Known:
         jobs.setdefault(job.subject or "", job)
     return Known(
         deployed,
+        api.way_back(),
         api.version(deployed.version_id or ""),
         api.promotion(),
         {one.id: one for one in api.galleries().galleries},

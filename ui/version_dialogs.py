@@ -8,6 +8,7 @@ import streamlit as st
 from backend.client import ApiError
 from backend.errors import AkinError
 from backend.registry.schemas import (
+    DeploymentOut,
     PromoteRequest,
     PromotionOut,
     RollbackRequest,
@@ -15,7 +16,7 @@ from backend.registry.schemas import (
     VersionOut,
 )
 from ui.connection import client, forget_model, told
-from ui.text import amount, plain
+from ui.text import ago, amount, plain
 
 _CONFLICT = 409
 _REASON = 1000
@@ -57,12 +58,14 @@ def forget(version: VersionOut) -> None:
 
 
 @st.dialog("Roll back?")
-def roll_back(answering: str) -> None:
+def roll_back(answering: str, back: DeploymentOut) -> None:
     """Let the version answer again that answered before."""
     st.markdown(
-        f"The version that answered before **{plain(answering)}** answers again, at once, if its "
-        "gallery is still kept."
+        f"**{plain(back.version)}** answers all searches again, at once, in place of "
+        f"{plain(answering)}."
     )
+    because = f": {plain(back.reason)}" if back.reason else ""
+    st.caption(f"{plain(back.actor)} let it answer {ago(back.created_at)}{because}")
     reason = st.text_input("Why", key="rollback_reason", max_chars=_REASON)
     with told():
         if st.button("Roll back", type="primary", key="rollback_yes"):

@@ -133,6 +133,18 @@ def get_deployments(
         return history.list_deployments(session, cursor=cursor, limit=limit)
 
 
+@router.get(
+    "/deployments/way-back",
+    summary="What a rollback would bring back",
+    responses={200: _example(_DEPLOYMENT)},
+)
+def get_way_back(runtime: Runtime = Depends(get_runtime)) -> DeploymentOut:
+    """The version that would answer again, by its name of today, and when it did; 404 where there
+    is nothing to go back to."""
+    with runtime.database.read() as session:
+        return history.way_back(session)
+
+
 @router.get("/promotion", summary="The promotion that waits", responses={200: _example(_WAITS)})
 def get_promotion(runtime: Runtime = Depends(get_runtime)) -> PromotionOut:
     """How far the gallery of a new image tower is; else how the last such promotion ended."""

@@ -68,6 +68,14 @@ def before(session: Session, now: Active) -> Active | None:
     return None if row is None else to_active(row[0], row[1])
 
 
+def nothing_before(now: Active) -> str:
+    """What is told where `before` finds nothing."""
+    return (
+        f"There is nothing to go back to from {now.version}: no earlier version has its "
+        "gallery still. Promote one, which embeds the catalogue anew."
+    )
+
+
 def deploy(
     session: Session,
     version: ModelVersion,

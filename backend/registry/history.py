@@ -9,7 +9,7 @@ from backend.errors import NotFound
 from backend.jobs.schemas import EMBEDS
 from backend.jobs.tables import Job
 from backend.paging import Page, decode_number, encode_cursor
-from backend.registry.deployments import Active, active
+from backend.registry.deployments import Active, active, before, nothing_before
 from backend.registry.promotion import lacking, waiting_promotion
 from backend.registry.schemas import DeploymentOut, PromotionOut
 from backend.registry.tables import Deployment, Embedding, ModelVersion, Promotion
@@ -29,20 +29,22 @@ def list_deployments(
         rows = rows.where(Deployment.id < decode_number(cursor))
     found = session.scalars(rows).all()
     further = encode_cursor([found[limit - 1].id]) if len(found) > limit else None
-    shown = [
-        DeploymentOut(
-            id=row.id,
-            version_id=row.version_id,
-            version=row.version,
-            gallery=row.gallery_id,
-            actor=row.actor,
-            reason=row.reason,
-            gate=row.gate,
-            created_at=row.created_at,
-        )
-        for row in found[:limit]
-    ]
+    shown = [_deployment_out(row) for row in found[:limit]]
     return Page(items=shown, next_cursor=further, total=total)
+
+
+def way_back(session: Session) -> DeploymentOut:
+    """The deployment that a rollback would bring back.
+
+    Raises:
+        NotFound: if there is nothing to go back to.
+    """
+    now = active(session)
+    earlier = before(session, now)
+    if earlier is None:
+        raise NotFound(nothing_before(now))
+    row = _deployment_out(session.get_one(Deployment, earlier.deployment))
+    return row.model_copy(update={"version": earlier.version})
 
 
 def deployed(session: Session, now: Active) -> PromotionOut:
@@ -94,6 +96,19 @@ def promoting(session: Session, row: Promotion) -> PromotionOut:
         error=row.error,
         reason=row.reason,
         actor=row.actor,
+        created_at=row.created_at,
+    )
+
+
+def _deployment_out(row: Deployment) -> DeploymentOut:
+    return DeploymentOut(
+        id=row.id,
+        version_id=row.version_id,
+        version=row.version,
+        gallery=row.gallery_id,
+        actor=row.actor,
+        reason=row.reason,
+        gate=row.gate,
         created_at=row.created_at,
     )
 

@@ -22,6 +22,7 @@ from backend.registry.deployments import (
     active,
     before,
     deploy,
+    nothing_before,
     one_at_a_time,
 )
 from backend.registry.gate import Gate, judge
@@ -90,10 +91,7 @@ def rollback(session: Session, *, actor: str, reason: str = "") -> Active:
     now = active(session)
     earlier = before(session, now)
     if earlier is None:
-        raise Conflict(
-            f"There is nothing to go back to from {now.version}: no earlier version has its "
-            "gallery still. Promote one, which embeds the catalogue anew."
-        )
+        raise Conflict(nothing_before(now))
     version = version_row(session, earlier.version_id, lock=True)
     told = f"rollback from {now.version}" + (f": {reason}" if reason.strip() else "")
     gate = {RESTORES: earlier.deployment}

@@ -110,6 +110,12 @@ def add_models(app: FastAPI, shop: Shop) -> None:
 
 
 def _add_promotion(app: FastAPI, shop: Shop) -> None:
+    @app.get("/v1/deployments/way-back")
+    def way_back() -> DeploymentOut:
+        if len(shop.deployments) < 2:
+            raise NotFound("There is nothing to go back to: no earlier version has its gallery.")
+        return shop.deployments[-2]
+
     @app.post("/v1/models/rollback")
     def rollback(request: RollbackRequest) -> PromotionOut:
         if len(shop.deployments) < 2:

@@ -186,10 +186,16 @@ def test_a_refused_promotion_says_why_until_another_is_deployed(
 
 
 def test_rolling_back_says_what_answers_again(visit: Visit, shop: Shop, first: VersionOut) -> None:
-    page = run("from ui import version_dialogs as d; d.roll_back('akin-demo · sum')")
-    page.button(key="rollback_yes").click().run()
-    assert "There is nothing to go back to" in page.error[0].value
+    assert visit("models").button(key="rollback").disabled
     deploy(shop, measured(shop).id, "better")
+    assert not visit("models").button(key="rollback").disabled
+    page = run(
+        "from ui import version_dialogs; from ui.connection import client\n"
+        "version_dialogs.roll_back('combiner *1*', client().way_back())"
+    )
+    assert page.markdown[0].value == (
+        r"**akin\-demo · sum** answers all searches again, at once, in place of combiner \*1\*."
+    )
     page.text_input(key="rollback_reason").set_value("complaints").run()
     page.button(key="rollback_yes").click().run()
     assert "akin-demo · sum answers searches again." in toasts(page)

@@ -91,7 +91,11 @@ def test_a_model_comes_in_answers_and_goes_out_again(client, folder, tmp_path, n
     assert (model.version, model.composer) == ("mine", "combiner")
     assert model.composers[0].label == "Learned combination, of mine"
     assert client.search(SearchRequest(text="red")).version == "mine"
+    way_back = client.way_back()
+    assert way_back is not None
+    assert way_back.version == now.version
     back = client.rollback(RollbackRequest(reason="seen"))
+    assert client.way_back() is None
     assert (back.state, back.version) == ("deployed", now.version)
     assert client.model().version == now.version
     client.delete_version(version.id)
@@ -205,6 +209,7 @@ def test_weights_that_are_gone_leave_what_answers(client, runtime, folder, now):
         ("/v1/models/{version_id}/promote", "post", PromotionOut),
         ("/v1/models/rollback", "post", PromotionOut),
         ("/v1/deployments", "get", Page[DeploymentOut]),
+        ("/v1/deployments/way-back", "get", DeploymentOut),
         ("/v1/promotion", "get", PromotionOut),
         ("/v1/promotion", "delete", PromotionOut),
         ("/v1/models/{version_id}", "patch", VersionOut),
