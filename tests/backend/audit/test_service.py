@@ -22,7 +22,8 @@ from tests.backend.catalogue.plans import Statement, asked, read_whole
 from tests.conftest import MovableClock
 
 TEE = Subject("product", "p1", "TEE-1")
-LINES = 100_000
+LINES = 20_000
+"""So many of them held at once take over 20 MiB."""
 
 
 def lines(database: Database, **wanted: object) -> list[AuditLineOut]:
@@ -199,8 +200,7 @@ def test_no_question_reads_the_log_whole(database: Database) -> None:
     assert all("INDEX" in plan or "PRIMARY KEY" in plan for plan in plans), plans
 
 
-@pytest.mark.timeout(120)
-def test_a_hundred_thousand_lines_are_streamed_in_little_memory(database: Database) -> None:
+def test_many_lines_are_streamed_in_little_memory(database: Database) -> None:
     fill(database, LINES)
     tracemalloc.start()
     try:
@@ -209,7 +209,7 @@ def test_a_hundred_thousand_lines_are_streamed_in_little_memory(database: Databa
     finally:
         tracemalloc.stop()
     assert seen == LINES
-    assert most < 12 * 2**20
+    assert most < 8 * 2**20
     last = None
     for line in all_lines(database, AuditFilter(action="import.")):
         assert last is None or (line.at, line.id) < last
