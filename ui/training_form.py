@@ -16,6 +16,10 @@ from ui.connection import client
 from ui.models_known import Known
 from ui.text import amount, plain
 
+_QUICK = "combiner"
+_FOR_FEW = "few-triplets"
+_FEW = 5_000
+"""Below so many triplets a network that starts from nothing ends below the sum."""
 _NO_PRESET = "as published"
 _SOURCES = {
     "feedback": "from shoppers",
@@ -38,7 +42,7 @@ def draw(known: Known) -> None:
     if not panel.open:
         return
     with panel:
-        recipes = {one.name: one for one in client().recipes()}
+        recipes = {one.name: one for one in sorted(client().recipes(), key=_first_of_all)}
         recipe = recipes[
             st.selectbox("Recipe", list(recipes), key="train_recipe", format_func=_titled(recipes))
         ]
@@ -47,6 +51,11 @@ def draw(known: Known) -> None:
         options = training_options.draw(recipe)
         more = _where_from(known)
         _start(recipe, preset, options, {"data": data} | more)
+
+
+def _first_of_all(recipe: RecipeOut) -> bool:
+    """The recipe that is quick on any machine, and takes over at once, is offered first."""
+    return recipe.name != _QUICK
 
 
 def changed(recipe: RecipeOut, preset: str | None, options: dict[str, Value]) -> dict[str, Value]:
@@ -63,10 +72,12 @@ def _preset(recipe: RecipeOut) -> str | None:
     if not recipe.presets:
         return None
     key = f"preset_{recipe.name}"
+    if key not in st.session_state:
+        st.session_state[key] = _fitting(recipe)
+        _fill(recipe, key)
     chosen = st.segmented_control(
         "Values",
         [_NO_PRESET, *recipe.presets],
-        default=_NO_PRESET,
         required=True,
         key=key,
         on_change=_fill,
@@ -74,6 +85,14 @@ def _preset(recipe: RecipeOut) -> str | None:
         help="A preset fills the fields below for a size of data or of GPU memory.",
     )
     return None if chosen in (None, _NO_PRESET) else chosen
+
+
+def _fitting(recipe: RecipeOut) -> str:
+    """The preset for as many triplets as are accepted."""
+    if _FOR_FEW not in recipe.presets:
+        return _NO_PRESET
+    count = client().triplet_summary().accepted_splits.get("train", 0)
+    return _FOR_FEW if count < _FEW else _NO_PRESET
 
 
 def _fill(recipe: RecipeOut, key: str) -> None:

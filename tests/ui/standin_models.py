@@ -167,7 +167,7 @@ def _add_promotion(app: FastAPI, shop: Shop) -> None:
 def _add_training(app: FastAPI, shop: Shop) -> None:
     @app.get("/v1/recipes")
     def recipes() -> list[RecipeOut]:
-        return [COMBINER, PIC2WORD]
+        return [PIC2WORD, COMBINER]
 
     @app.post("/v1/train", status_code=202)
     def train(request: TrainRequest) -> JobOut:

@@ -66,6 +66,19 @@ def test_a_preset_fills_the_fields_and_what_is_typed_over_it_is_sent(
     assert asked.parameters == {"epochs": 40, "patience": 3, "added": "spn", "half": True}
 
 
+def test_few_triplets_have_a_preset_of_their_own(
+    visit: Visit, form: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form is open already: this is another visit."""
+    monkeypatch.setitem(COMBINER.presets, "few-triplets", {"batch": 32})
+    page = visit("models")
+    page.session_state["train"] = True
+    page.run()
+    assert page.selectbox(key="train_recipe").value == "combiner"
+    assert page.button_group(key="preset_combiner").value == "few-triplets"
+    assert page.number_input(key="option_combiner_batch").value == 32
+
+
 def test_going_back_to_the_published_values_takes_the_preset_away(form: AppTest) -> None:
     form.button_group(key="preset_combiner").set_value("small-data").run()
     form.button_group(key="preset_combiner").set_value("as published").run()
