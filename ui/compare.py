@@ -60,7 +60,7 @@ def _pickers(versions: list[VersionOut]) -> tuple[VersionOut, VersionOut]:
 def _one_query(a: VersionOut, b: VersionOut) -> None:
     """The query is the search page's, so that what surprised there is compared here."""
     history: History = st.session_state.setdefault("history", History())
-    composing.draw(history)
+    composing.draw(history, "compare")
     if history.current.empty:
         with st.expander("Or begin with a product of the catalogue"):
             shop_window.draw(history, [])

@@ -27,7 +27,7 @@ def draw(a: VersionOut, b: VersionOut) -> None:
     job = _newest(a.id, b.id)
     moving = job is not None and not job.finished
     st.button(
-        "Compare" if job is None else "Compare anew",
+        "Compare anew" if job is not None and job.finished else "Compare",
         key="compare_all",
         type="primary" if job is None else "secondary",
         disabled=moving,

@@ -17,9 +17,9 @@ _EXAMPLES = ("but in red", "with long sleeves", "with dots", "with no pattern")
 _OPENINGS = ("a red dress", "striped T-shirt", "a dark hooded jacket")
 
 
-def draw(history: History) -> None:
-    """The bar, and the history above it once there is one."""
-    _remember(history)
+def draw(history: History, on: str) -> None:
+    """The bar, and the history above it once there is one. on: the page that draws it."""
+    _remember(history, on)
     if len(history.steps) > 1:
         _steps(history)
     with st.container(key="composer", border=True):
@@ -64,14 +64,16 @@ def _composer_of(query: Query) -> ComposerInfo:
     return offered.get(query.composer or "") or offered[model().composer]
 
 
-def _remember(history: History) -> None:
+def _remember(history: History, on: str) -> None:
     """Widgets forget when their page was left; the history does not. A composer that is no longer
     offered is forgotten by both."""
+    state = st.session_state
     chosen = history.current.composer
     if chosen is not None and chosen != _composer_of(history.current).name:
         history.adjust(composer=None)
-    if "text" not in st.session_state:
+    if "text" not in state or state.get("composed_on") != on:
         _restore(history)
+    state["composed_on"] = on
 
 
 def _reference(history: History) -> None:

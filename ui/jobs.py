@@ -80,6 +80,8 @@ def progress(job: JobOut) -> None:
 
 def figures(job: JobOut, *, stage: bool = True) -> str:
     """How far a job is: `Embedding · 120 of 341 · 14 a second · about 16 s left`."""
+    if job.state == "queued" and not job.done:
+        return "Waiting for its turn"
     parts = [job.stage.capitalize()] if job.stage and stage else []
     parts.append(f"{job.done:,} of {job.total:,}" if job.total else f"{job.done:,} done")
     if job.rate:

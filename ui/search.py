@@ -14,7 +14,7 @@ def page() -> None:
     with told():
         theme.demo_note(model())
         history = _history()
-        composing.draw(history)
+        composing.draw(history, "search")
         filters = filters_panel.sidebar("search", hidden={"split"})
         if history.current.empty:
             shop_window.draw(history, filters)

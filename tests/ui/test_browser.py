@@ -324,6 +324,38 @@ def test_an_admin_overrides_the_gate_and_goes_back(open_shop: Shop, page: Page) 
     expect(page.locator(".akin-today h3")).to_have_text("the sum")
 
 
+def test_two_versions_answer_the_same_side_by_side(
+    open_shop: Shop, page: Page, tmp_path: Path
+) -> None:
+    deploy(open_shop, add_version(open_shop, "the sum").id, "at start")
+    add_version(open_shop, "the combiner", recipe="combiner")
+    Image.new("RGB", (60, 90), "red").save(tmp_path / "mine.jpg")
+    page.locator(".st-key-reference input[type=file]").set_input_files(tmp_path / "mine.jpg")
+    page.get_by_role("button", name="but in red").click()
+    expect(page.get_by_role("heading", name="Like this, but different")).to_be_visible()
+    page.get_by_role("link", name="Compare").click()
+    expect(page.locator(".akin-compared")).to_have_count(2)
+    words = page.get_by_label("What should be different?")
+    expect(words).to_have_value("but in red")
+    shown = page.locator(".akin-compared img")
+    expect(shown).to_have_count(23)
+    expect(shown.first).to_have_js_property("complete", True)
+    words.fill("with dots")
+    words.press("Enter")
+    for _ in range(100):
+        if open_shop.searches[-1].text == "with dots":
+            break
+        page.wait_for_timeout(100)
+    asked = open_shop.searches[-1]
+    assert (asked.text, asked.reference_image_id) == ("with dots", None)
+    expect(page.locator(".akin-compared")).to_have_count(2)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.get_by_text("Waiting")).to_be_visible()
+    job = next(iter(open_shop.jobs.values()))
+    job.state, job.error = "failed", "There are no held-out triplets."
+    expect(page.get_by_text("There are no held-out triplets.")).to_be_visible()
+
+
 def test_jobs_move_without_a_click(open_shop: Shop, page: Page) -> None:
     job = add_job(open_shop, "embed", "running", done=10, total=200)
     page.get_by_role("link", name="Jobs").click()
