@@ -39,7 +39,7 @@ def press_ctrl_c(server: Server) -> None:
     os.killpg(server.process.pid, signal.SIGINT)
 
 
-@pytest.mark.parametrize("stop", [terminate, press_ctrl_c])
+@pytest.mark.parametrize("stop", [press_ctrl_c, pytest.param(terminate, marks=pytest.mark.slow)])
 def test_it_stops_in_silence_amid_an_import(
     server: Server, stop: Callable[[Server], None], tmp_path: Path
 ) -> None:

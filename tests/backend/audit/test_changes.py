@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.audit.changes import BYTES, FIELDS, ITEMS, MORE, TEXT, bounded, changed, cut
@@ -76,6 +76,7 @@ def test_a_text_is_cut_to_what_a_column_and_a_database_take() -> None:
     assert cut("abcd", 4) == "abcd"
 
 
+@settings(max_examples=40, deadline=None)
 @given(STATES)
 def test_whatever_is_noted_is_bounded_json(values: dict[str, Any]) -> None:
     kept = bounded(values)

@@ -78,6 +78,7 @@ def asked(home: Path) -> str:
         return ask(runtime)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_segment_it_goes_on(home, undisturbed):
     job_id = asked(home)
     assert work(home, job_id, "in the middle of a segment") == -signal.SIGKILL
