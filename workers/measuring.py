@@ -31,6 +31,7 @@ from workers.training_data import held_out, take_snapshot
 from workers.training_features import export_features
 from workers.training_files import RunFolder
 from workers.training_leftovers import clear_away
+from workers.training_process import Child
 from workers.training_spec import CompareWork, EvaluateWork, MeasureWork
 from workers.training_task import ChildTask
 
@@ -50,20 +51,22 @@ def evaluate(run: Run) -> dict[str, Any]:
         Conflict: if it has no weights.
         Unavailable: if a later try may do: a full disk, a child that was killed.
     """
-    return _Evaluation(run).work()
+    with Child() as child:
+        return _Evaluation(run, child).work()
 
 
 @task(COMPARE)
 def compare(run: Run) -> dict[str, Any]:
     """Compare the two versions that the job names; raises as `evaluate` does."""
-    return _Comparison(run).work()
+    with Child() as child:
+        return _Comparison(run, child).work()
 
 
 class _Measuring(ChildTask):
     """The snapshot, the features and the child of one try."""
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
+    def __init__(self, run: Run, child: Child) -> None:
+        super().__init__(run, child)
         self._features = RunFolder(self._settings.training_folder, run.job_id).features
 
     def _measured(
@@ -89,7 +92,7 @@ class _Measuring(ChildTask):
             **{name: self._spec(one, one.name) for name, one in versions.items()},
             **self._child_options,
         )
-        self._do(work, place / "work.json", "evaluating")
+        self._do(work, "evaluating")
         found: dict[str, Any] = json.loads(work.figures.read_bytes())
         return found | {"data": dataset.kind.label}
 

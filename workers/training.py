@@ -32,6 +32,7 @@ from workers.training_data import Snapshot, held_out, take_snapshot
 from workers.training_features import export_features
 from workers.training_files import OUTCOME, RunFolder, write_aside
 from workers.training_leftovers import clear_away
+from workers.training_process import Child
 from workers.training_spec import Ended, EvaluateWork, ModelSpec, TrainWork
 from workers.training_task import ChildTask
 
@@ -47,12 +48,13 @@ def train(run: Run) -> dict[str, Any]:
         NotFound: if the version, or the one that it starts from, is gone.
         Unavailable: if a later try may do: a full disk, a child that was killed.
     """
-    return _Training(run).work()
+    with Child() as child:
+        return _Training(run, child).work()
 
 
 class _Training(ChildTask):
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
+    def __init__(self, run: Run, child: Child) -> None:
+        super().__init__(run, child)
         self._folder = RunFolder(self._settings.training_folder, run.job_id)
         self._data = _DATA.validate_python(self._asked["data"])
 
@@ -104,7 +106,7 @@ class _Training(ChildTask):
             segment_seconds=self._settings.train_segment_seconds,
             **self._child_options,
         )
-        self._do(work, self._folder.work, "preparing")
+        self._do(work, "preparing")
 
     def _complete_curves(self) -> None:
         """What a child had done when its listener was killed was never heard; it is on the disk."""
@@ -134,7 +136,7 @@ class _Training(ChildTask):
             cache=self._folder.features,
             **self._child_options,
         )
-        self._do(work, self._folder.work, "evaluating")
+        self._do(work, "evaluating")
         ways = json.loads(work.figures.read_text())
         told = {"held_out": {**ways, "active": now.version_id, "data": dataset.kind.label}}
         write_aside(self._folder.figures, json.dumps(told).encode())

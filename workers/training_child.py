@@ -1,13 +1,14 @@
-"""The child process of a training task: `python -m workers.training_child WORK.json`.
+"""The child process of a training task: `python -m workers.training_child`.
 
 It gives way to everything else on the machine, holds no database and no gallery, and lives no
-longer than its task: its standard input is a pipe that says "stop", and whose end, however the
-parent came to it, ends the child at once. What it does, it tells a line at a time.
+longer than its task: its standard input is a pipe that says what to do and when to stop, and whose
+end, however the parent came to it, ends the child at once. What it does, it tells a line at a time.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -15,36 +16,60 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
 from backend.errors import AkinError, InvalidInput, Unavailable
 from workers.training_reports import Reports, StopAsked
-from workers.training_spec import WORK, Ended, EvaluateWork, MeasureWork, Refused, TrainWork
+from workers.training_spec import (
+    DO,
+    STOP,
+    WORK,
+    Ended,
+    EvaluateWork,
+    MeasureWork,
+    Refused,
+    TrainWork,
+    Work,
+)
 
 NICENESS = 10
 LOCK = ".lock"
 LOCK_SECONDS = 30.0
 """So long a run waits for the child of a worker that lost its lease to end."""
-STOP = b"stop\n"
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    reports = Reports(_own_pipe())
+    pipe = _own_pipe()
     _give_way()
-    threading.Thread(target=_listen, args=(reports,), name="parent", daemon=True).start()
+    works: SimpleQueue[bytes] = SimpleQueue()
+    stop = threading.Event()
+    threading.Thread(target=_listen, args=(works, stop), name="parent", daemon=True).start()
+    while True:
+        reports = Reports(pipe, stop)
+        end = _done(WORK.validate_json(works.get()), reports)
+        _give_back()
+        reports.tell(end)
+
+
+def _done(work: Work, reports: Reports) -> Ended | Refused:
     try:
-        work = WORK.validate_json(Path(sys.argv[1]).read_bytes())
-        ended = _train(work, reports) if isinstance(work, TrainWork) else _measure(work, reports)
+        return _train(work, reports) if isinstance(work, TrainWork) else _measure(work, reports)
     except StopAsked:
-        ended = Ended(stopped="cancelled")
+        return Ended(stopped="cancelled")
     except AkinError as error:
-        passing = isinstance(error, Unavailable)
-        reports.tell(Refused(sentence=error.sentence, passing=passing))
-        return
-    reports.tell(ended)
+        return Refused(sentence=error.sentence, passing=isinstance(error, Unavailable))
+
+
+def _give_back() -> None:
+    """The memory of a work, before its end is told: the next one needs it."""
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()  # nothing, where CUDA was not used
 
 
 def _train(work: TrainWork, reports: Reports) -> Ended:
@@ -80,9 +105,15 @@ def _give_way() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _listen(reports: Reports) -> None:
-    while os.read(sys.stdin.fileno(), len(STOP)):  # unbuffered: no lock is held at the exit
-        reports.stop.set()  # there is but one word
+def _listen(works: SimpleQueue[bytes], stop: threading.Event) -> None:
+    # Unbuffered: no lock is held at the exit.
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as said:
+        for line in said:
+            if line.startswith(DO):
+                stop.clear()  # what was said before was meant for the work before
+                works.put(line.removeprefix(DO))
+            elif line == STOP:
+                stop.set()
     os._exit(3)  # the parent is gone, and with it the right to work
 
 

@@ -55,11 +55,6 @@ class RunFolder:
         return self.path / "figures.json"
 
     @property
-    def work(self) -> Path:
-        """What the child is to do."""
-        return self.path / "work.json"
-
-    @property
     def features(self) -> Path:
         """The features of frozen towers, which all jobs share."""
         return self.home / FEATURES

@@ -1,4 +1,4 @@
-"""The task's side of its child process: started, listened to, asked to stop, ended."""
+"""The task's side of its child process: started, given works, listened to, asked to stop, ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import structlog
 from pydantic import ValidationError
@@ -18,8 +18,7 @@ from pydantic import ValidationError
 import backend
 from backend import clock
 from backend.errors import Unavailable
-from workers.training_child import STOP
-from workers.training_spec import LONGEST_LINE, REPORT, Report
+from workers.training_spec import DO, LONGEST_LINE, REPORT, STOP, Ended, Refused, Report, Work
 
 GRACE_SECONDS = 10.0
 """For the step, or the figures, that the child is at when it is asked to stop."""
@@ -32,27 +31,55 @@ class ChildKilled(Unavailable):
     """The child was killed from outside: by a person, or by a system short of memory."""
 
 
-def reports_of(work: Path, stopping: Callable[[], bool]) -> Generator[Report | None, None, None]:
-    """Do the work in a child process; its reports as they come, and None in every silence.
+class Child:
+    """The child process of one task, which does the task's works one after the other.
 
-    stopping: looked at several times a second; once it is true the child is asked to stop, and
-    killed where it has not ended within ten seconds. The child is gone when this ends, however.
-
-    Raises:
-        ChildKilled: if somebody else killed the child.
-        RuntimeError: if it ended by a mistake of ours; its traceback is in the log.
+    It starts with the first work and stays, since each start imports torch anew, which takes
+    seconds. It is gone when the `with` ends, however that comes.
     """
-    child = _Child(work)
-    try:
-        yield from child.reports(stopping)
-    finally:
-        child.end()
+
+    def __init__(self) -> None:
+        self._process: _Process | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.end()
+
+    def do(self, work: Work, stopping: Callable[[], bool]) -> Generator[Report | None, None, None]:
+        """Do one work; its reports as they come, and None in every silence.
+
+        stopping: looked at several times a second; once it is true the child is asked to stop, and
+        killed where it has not ended the work within ten seconds. It is killed as well where the
+        caller does not hear the work out. A child that died since the work before is replaced.
+
+        Raises:
+            ChildKilled: if somebody else killed the child in the midst of the work.
+            RuntimeError: if it ended by a mistake of ours; its traceback is in the log.
+        """
+        process = self._living()
+        try:
+            yield from process.reports(work, stopping)
+        finally:
+            if process.is_busy:
+                process.end()
+
+    def _living(self) -> _Process:
+        if self._process is not None and (code := self._process.code) is not None:
+            log.warning("training child is gone, starting another", code=code)
+            self._process.end()
+            self._process = None
+        if self._process is None:
+            self._process = _Process()
+        return self._process
 
 
-class _Child:
-    def __init__(self, work: Path) -> None:
+class _Process:
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "workers.training_child", str(work)],
+            [sys.executable, "-m", "workers.training_child"],
             cwd=Path(backend.__file__).parents[1],
             env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
             stdin=subprocess.PIPE,
@@ -67,10 +94,18 @@ class _Child:
         self._reader.start()
         self._asked: float | None = None
         self._killed = False
+        self.is_busy = False
         log.info("training child started", pid=self._process.pid)
 
-    def reports(self, stopping: Callable[[], bool]) -> Iterator[Report | None]:
-        while True:
+    @property
+    def code(self) -> int | None:
+        """With what it ended; None while it lives."""
+        return self._process.poll()
+
+    def reports(self, work: Work, stopping: Callable[[], bool]) -> Iterator[Report | None]:
+        self.is_busy, self._asked = True, None
+        self._say(DO + work.model_dump_json().encode() + b"\n")
+        while self.is_busy:
             if stopping():
                 self._stop()
             try:
@@ -79,9 +114,10 @@ class _Child:
                 yield None
                 continue
             if said is None:
-                break
+                self._look_at_the_end()
+                return
+            self.is_busy = not isinstance(said, Ended | Refused)
             yield said
-        self._look_at_the_end()
 
     def end(self) -> None:
         """Kill it if it still lives, and give back what it held here."""
@@ -96,14 +132,17 @@ class _Child:
     def _stop(self) -> None:
         if self._asked is None:
             self._asked = clock.monotonic()
-            assert self._process.stdin is not None  # noqa: S101 - asked for above
-            with suppress(BrokenPipeError):
-                self._process.stdin.write(STOP)
-                self._process.stdin.flush()
+            self._say(STOP)
         elif clock.monotonic() - self._asked > GRACE_SECONDS and not self._killed:
             log.warning("training child does not stop, killing it", pid=self._process.pid)
             self._killed = True
             self._process.kill()
+
+    def _say(self, line: bytes) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - asked for above
+        with suppress(BrokenPipeError):  # its end is looked at where its reports end
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
 
     def _read(self, pipe: IO[bytes]) -> None:
         while line := pipe.readline(LONGEST_LINE):
@@ -115,7 +154,7 @@ class _Child:
 
     def _look_at_the_end(self) -> None:
         code = self._process.wait()
-        if code == 0 or self._killed:
+        if self._killed:
             return
         if code < 0:
             raise ChildKilled(

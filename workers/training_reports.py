@@ -21,10 +21,10 @@ class StopAsked(Exception):
 
 
 class Reports:
-    """Tells the parent; `stop` is set once it asks to stop."""
+    """Tells the parent about one work; `stop` is set once it asks to stop."""
 
-    def __init__(self, pipe: BinaryIO) -> None:
-        self.stop = threading.Event()
+    def __init__(self, pipe: BinaryIO, stop: threading.Event) -> None:
+        self.stop = stop
         self._pipe = pipe
         self._told = -math.inf
         self._losses: list[float] = []

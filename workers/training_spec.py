@@ -1,4 +1,8 @@
-"""What a task and its child process say to one another: the work, then one JSON line a report."""
+"""What a task and its child process say to one another, a line each.
+
+The task says `do` with a work in JSON, and `stop`; the child answers with reports in JSON, of which
+the last of a work is `Ended` or `Refused`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from backend.composition.card import BackboneCard
+
+DO = b"do "
+STOP = b"stop\n"
 
 LONGEST_LINE = 64 * 1024
 """Bytes of a report; a longer one is none of ours."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -12,33 +12,32 @@ from backend.composition.card import BackboneCard
 from backend.registry.loading import Described
 from backend.training.curves import LOG_LINES, log_lines
 from workers.run import Run
-from workers.training_files import write_aside
 from workers.training_listening import Listener, Stage
-from workers.training_process import reports_of
+from workers.training_process import Child
 from workers.training_spec import ModelSpec, Work
 
 log = structlog.get_logger()
 
 
 class ChildTask:
-    """One run of a job whose work a child does, in files below the training folder."""
+    """One run of a job whose works a child does, in files below the training folder."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, child: Child) -> None:
+        self._run, self._child = run, child
         self._runtime, self._settings = run.runtime, run.runtime.settings
         self._asked = run.parameters
 
-    def _do(self, work: Work, path: Path, stage: Stage) -> None:
-        """Let a child do what is written to `path`, and hear it out.
+    def _do(self, work: Work, stage: Stage) -> None:
+        """Let the child do a work, and hear it out.
 
         Raises:
             Stopped: if the run is to stop, once the child has.
         """
         self._run.checkpoint()
-        write_aside(path, work.model_dump_json().encode())
         listener = Listener(self._run, stage, self._remarks)
-        for report in reports_of(path, lambda: self._run.stopping):
-            listener.hear(report)
+        with closing(self._child.do(work, lambda: self._run.stopping)) as reports:
+            for report in reports:
+                listener.hear(report)
         ended = listener.ended
         at = "" if ended is None or not ended.steps else f" at step {ended.steps:,}"
         line = None if ended is None or stage == "evaluating" else _ENDS[ended.stopped].format(at)
@@ -63,7 +62,7 @@ class ChildTask:
 
     @property
     def _child_options(self) -> dict[str, Any]:
-        """On what a child works."""
+        """On what the child works."""
         device = str(self._asked.get("device") or self._settings.device)
         return {"device": device, "threads": self._settings.train_threads}
 

@@ -1,4 +1,4 @@
-"""An installation to train in, made once a module and copied for each test."""
+"""An installation to train in, made once and copied for each test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.workers.training.installations import copied, opened, triplets_of, wr
 from workers.training_triplets import AcceptedTriplet
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_installation(tmp_path_factory.mktemp("installation"))
 

@@ -8,8 +8,8 @@ from typing import Any
 from backend.composition.card import BackboneCard
 from tests.backend.search.shop import write_tiny_backbone
 from workers.datasets.wardrobe.dataset import write_dataset
-from workers.training_process import reports_of
-from workers.training_spec import Ended, ModelSpec, Report, TrainWork
+from workers.training_process import Child
+from workers.training_spec import Ended, ModelSpec, Report, TrainWork, Work
 
 SMALL: dict[str, Any] = {
     "batch": 20, "epochs": 6, "lr": 0.003, "projection": 2, "hidden": 2, "dropout": 0.2, "scale": 20
@@ -38,16 +38,9 @@ def train_work(home: Path, data: Path, parent: ModelSpec, **others: Any) -> Trai
     return TrainWork(**(given | others))
 
 
-def write_work(home: Path, work: TrainWork) -> Path:
-    home.mkdir(parents=True, exist_ok=True)
-    path = home / "work.json"
-    path.write_text(work.model_dump_json())
-    return path
-
-
-def run_to_its_end(path: Path) -> list[Report]:
-    """What the child says."""
-    return [one for one in reports_of(path, lambda: False) if one is not None]
+def heard_out(child: Child, work: Work) -> list[Report]:
+    """What the child says of a work that nobody stops."""
+    return [one for one in child.do(work, lambda: False) if one is not None]
 
 
 def ended(reports: list[Report]) -> Ended:

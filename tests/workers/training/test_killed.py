@@ -20,6 +20,7 @@ One job is killed at these points, one after the other, each time by a new proce
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -44,6 +45,8 @@ from tests.workers.training.worker import POINTS
 from workers.training_leftovers import clear_away
 
 ROOT = Path(__file__).parents[3]
+MARK = "WORKS_IN"
+"""A variable that a worker hands down to its child."""
 LAST = "when the row is ready, before the files are gone"
 
 
@@ -59,15 +62,17 @@ def undisturbed(template: Path, accepted: object, tmp_path: Path) -> bytes:
 def work(home: Path, job_id: str, point: str | None = None) -> int:
     """Let a process work on the job; how it ended."""
     words = [sys.executable, "-m", "tests.workers.training.worker", str(home), job_id]
-    return subprocess.run([*words, *([point] if point else [])], cwd=ROOT, check=False).returncode
+    words += [point] if point else []
+    marked = {**os.environ, MARK: str(home)}
+    return subprocess.run(words, cwd=ROOT, env=marked, check=False).returncode
 
 
 def no_child_is_left(home: Path) -> None:
     """They die with their parent, within a moment."""
     children = [
         one
-        for one in psutil.process_iter(["cmdline"])
-        if any(str(home) in word for word in one.info["cmdline"] or [])
+        for one in psutil.process_iter(["environ"])
+        if (one.info["environ"] or {}).get(MARK) == str(home)
     ]
     _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []

@@ -25,9 +25,9 @@ from backend.training import measuring as service
 from backend.training.measuring_schemas import CompareRequest, Comparison
 from tests.backend.registry.stock import add_version
 from tests.workers.training.installations import ask, job_of, opened, version_of, work_on
-from workers import training_process, training_task
 from workers.execution import execute
 from workers.measuring import NOTHING_HELD_OUT, compare, evaluate
+from workers.training_process import Child
 from workers.training_spec import Preparing
 
 ROOT = Path(__file__).parents[3]
@@ -96,10 +96,10 @@ def test_an_imported_version_gets_the_figures_that_the_gate_asks_for(shop, accep
 
 
 def test_the_triplets_are_those_of_now(shop, accepted):
-    version_id = other(shop)
-    measured(shop, version_id)
+    job_id = begin(shop, other(shop))
     accepted[:] = [one for one in accepted if one.split != "test"]
-    assert measured(shop, version_id).result["split"] == "val"
+    execute(shop, "evaluate", evaluate, job_id, threading.Event())
+    assert job_of(shop, job_id).result["split"] == "val"
 
 
 def test_without_held_out_triplets_the_job_says_how_to_get_some(shop, accepted):
@@ -144,16 +144,16 @@ def test_asked_twice_it_is_measured_once(shop):
 def test_a_cancel_is_obeyed_within_seconds(shop, accepted, monkeypatch):
     job_id = begin(shop, version_id := other(shop))
     running = threading.Event()
-    reports = training_process.reports_of
+    do = Child.do
 
-    def slowly(path, stopping):
+    def slowly(child, work, stopping):
         running.set()
         while not stopping():
             yield Preparing(what="Seeing pictures", done=1, total=10)
             time.sleep(0.05)
-        yield from reports(path, stopping)
+        yield from do(child, work, stopping)
 
-    monkeypatch.setattr(training_task, "reports_of", slowly)
+    monkeypatch.setattr(Child, "do", slowly)
     work = (shop, "evaluate", evaluate, job_id, threading.Event())
     worker = threading.Thread(target=execute, args=work)
     worker.start()
@@ -194,8 +194,8 @@ POINTS = ("take_snapshot", "export_features", "EvaluateWork", "measured")
 """Before the snapshot; with it; with the features; in the transaction that writes the figures."""
 
 
-@pytest.mark.parametrize("points", [POINTS[-1:], pytest.param(POINTS, marks=pytest.mark.slow)])
-def test_killed_at_any_point_another_try_ends_it(home, accepted, points):
+@pytest.mark.slow
+def test_killed_at_any_point_another_try_ends_it(home, accepted):
     with opened(home) as shop:
         version_id = other(shop)
         job_id = begin(shop, version_id)
@@ -204,7 +204,7 @@ def test_killed_at_any_point_another_try_ends_it(home, accepted, points):
         words = [sys.executable, "-c", KILLED, str(home), job_id, point]
         return subprocess.run(words, cwd=ROOT, check=False).returncode
 
-    for point in points:
+    for point in POINTS:
         assert work(point) == -signal.SIGKILL, point
         with opened(home) as shop:
             assert job_of(shop, job_id).state == "running"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+import psutil
 import pytest
 
 from backend.jobs import service as jobs
@@ -14,7 +15,7 @@ from backend.training.curves import curves, log_lines
 from backend.training.following import CANCELLED
 from tests.workers.training.installations import ask, job_of, version_of, weights, work_on
 from tests.workers.training.runs import SMALL
-from workers import training_listening
+from workers import training_listening, training_process
 from workers.training_spec import Preparing, Report, Step
 
 LONG = {**SMALL, "epochs": 1_000_000}
@@ -34,12 +35,26 @@ def heard(monkeypatch) -> list[Report]:
     return found
 
 
+@pytest.fixture
+def children(monkeypatch) -> list[int]:
+    """The children that were started, by process id."""
+    found: list[int] = []
+
+    class Noted(training_process._Process):
+        def __init__(self) -> None:
+            super().__init__()
+            found.append(self._process.pid)
+
+    monkeypatch.setattr(training_process, "_Process", Noted)
+    return found
+
+
 def log_of(runtime, job_id: str) -> list[str]:
     with runtime.database.read() as session:
         return [one.text for one in log_lines(session, job_id, after=0, limit=1_000).lines]
 
 
-def test_a_combiner_is_trained_on_the_catalogues_triplets(shop, accepted, heard):
+def test_a_combiner_is_trained_on_the_catalogues_triplets(shop, accepted, heard, children):
     job_id = ask(shop, name="November")
     assert version_of(shop, job_id).state == "training"
     job = work_on(shop, job_id)
@@ -75,6 +90,8 @@ def test_a_combiner_is_trained_on_the_catalogues_triplets(shop, accepted, heard)
     assert "Seeing pictures" not in seen  # the gallery's features were all it needed
     assert "Reading captions" in seen
     assert not (shop.settings.training_folder / job_id).exists()
+    assert len(children) == 1  # it trained, and then it measured
+    assert not psutil.pid_exists(children[0])
 
 
 def test_lincir_is_trained_on_the_titles(shop):
@@ -174,7 +191,7 @@ def test_a_cancel_is_obeyed_within_seconds_and_a_retry_goes_on(shop, heard):
 
 
 @pytest.mark.slow
-def test_segments_end_in_the_weights_of_a_run_that_never_stopped(shop):
+def test_segments_end_in_the_weights_of_a_run_that_never_stopped(shop, children):
     short = {**SMALL, "epochs": 1}
     whole, cut = ask(shop, parameters=short), ask(shop, parameters=short)
     assert work_on(shop, whole).state == "done"
@@ -184,6 +201,7 @@ def test_segments_end_in_the_weights_of_a_run_that_never_stopped(shop):
     assert told == ["A segment ended at step 1.", "Trained to its end at step 2."]
     found = [weights(shop, version_of(shop, job)) for job in (whole, cut)]
     assert found[0] == found[1]
+    assert len(children) == 2  # one a job, however many segments it has
 
 
 def wait_for_a_step(heard: list[Report]) -> Step:
