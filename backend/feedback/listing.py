@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, func, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, case, func, literal, literal_column, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from backend.catalogue.presenting import picture_path
@@ -22,7 +22,7 @@ from backend.feedback.schemas import (
     TripletSummary,
 )
 from backend.feedback.service import not_there
-from backend.feedback.splits import counted, numbers_in
+from backend.feedback.splits import HELD_OUT, counted, numbers_in
 from backend.feedback.tables import UNSCORED, Triplet
 from backend.paging import Page, decode_cursor, encode_cursor
 from backend.registry.tables import ModelVersion
@@ -121,19 +121,23 @@ def _first(
     order: TripletOrder,
     limit: int,
     total: int | None = None,
-) -> tuple[Sequence[Row[tuple[int, float]]], int]:
+) -> tuple[list[tuple[int, float]], int]:
     """Number and score of the first that match, and how many match, unless that is known."""
     if split is None or split == "train":  # so many that a page is soon full
-        keys = _KEYS.where(*where) if split is None else numbers_in(split, where)
-        rows = session.execute(keys.order_by(*_ordered(Triplet, order)).limit(limit)).all()
-        return rows, _count(session, split, where) if total is None else total
+        keys = _KEYS if split is None else joined(_KEYS).where(*_TRAINED_ON)
+        keys = keys.where(*where)
+        rows = session.execute(keys.order_by(*_ordered(Triplet, order)).limit(limit))
+        if total is None:
+            total = _count(session, split, where)
+        return [(row[0], row[1]) for row in rows], total
     matched = numbers_in(split, where).cte("matched")
     count = select(func.count()).select_from(matched).scalar_subquery()
-    keys = select(matched.c.number, matched.c.score, *([count] if total is None else ()))
-    rows = session.execute(keys.order_by(*_ordered(matched.c, order)).limit(limit)).all()
+    columns: list[Any] = [matched.c.number, matched.c.score]
+    keys = select(*columns, count if total is None else literal(total))
+    found = session.execute(keys.order_by(*_ordered(matched.c, order)).limit(limit)).all()
     if total is None:
-        total = rows[0][2] if rows else 0
-    return rows, total
+        total = found[0][2] if found else 0
+    return [(row[0], row[1]) for row in found], total
 
 
 def _count(
@@ -221,6 +225,11 @@ _COLUMNS = (
     "reviewed_at",
 )  # fmt: skip
 
+_TRAINED_ON = (
+    # Not "= 'train'": SQLite would begin with all of those products.
+    TargetProduct.split.not_in(HELD_OUT),
+    or_(ReferenceProduct.id.is_(None), ReferenceProduct.split.not_in(HELD_OUT)),
+)
 _KEYS = select(Triplet.number, Triplet.score)
 
 

@@ -13,9 +13,6 @@ from backend.database import Base, Json, Moment
 UNSCORED = -1.0
 """The score of a triplet that was not looked at yet: it sorts behind all that were."""
 
-BY_TARGET, BY_REFERENCE = "ix_triplets_target", "ix_triplets_reference"
-"""Indexes that tell an image's triplets, and what the other side of each is."""
-
 _ASKED = ("state", "source", "is_target", "score")
 
 
@@ -44,8 +41,8 @@ class Triplet(Base):
         Index("ix_triplets_best", "state", "score", "number", "source", "is_target"),
         Index("ix_triplets_source", "source", "number", "state", "is_target", "score"),
         Index("ix_triplets_score", "score", "number", "state", "source", "is_target"),
-        Index(BY_TARGET, "target_image_id", "number", "reference_image_id", *_ASKED),
-        Index(BY_REFERENCE, "reference_image_id", "target_image_id", *_ASKED, "number"),
+        Index("ix_triplets_target", "target_image_id", "number", "reference_image_id", *_ASKED),
+        Index(None, "reference_image_id"),
         Index(None, "reference_sha256"),
         Index(None, "model_version_id"),
     )

@@ -18,7 +18,6 @@ _NEW: _Indexes = (
     ("source", "triplets", ("source", "number", "state", "is_target", "score")),
     ("score", "triplets", ("score", "number", "state", "source", "is_target")),
     ("target", "triplets", ("target_image_id", "number", "reference_image_id", *_ASKED)),
-    ("reference", "triplets", ("reference_image_id", "target_image_id", *_ASKED, "number")),
     ("split_id", "products", ("split", "id")),
     ("product_id_id", "images", ("product_id", "id")),
 )
@@ -28,7 +27,6 @@ _OLD: _Indexes = (
     ("source_number", "triplets", ("source", "number")),
     ("score_number", "triplets", ("score", "number")),
     ("target_image_id_number", "triplets", ("target_image_id", "number")),
-    ("reference_image_id", "triplets", ("reference_image_id",)),
 )
 
 
