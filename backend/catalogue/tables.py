@@ -49,6 +49,7 @@ class Product(Base):
         CheckConstraint("(price IS NULL) = (currency IS NULL)", name="currency"),
         Index(None, "category", "number"),
         Index(None, "split", "number"),
+        Index(None, "split", "id"),
         Index(None, "price", "number"),
         Index(None, "title", "number"),
     )
@@ -83,6 +84,7 @@ class Image(Base):
     __tablename__ = "images"
     __table_args__ = (
         UniqueConstraint("product_id", "sha256"),
+        Index(None, "product_id", "id"),
         Index(None, "sha256"),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, case, func, literal, literal_column, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from backend.catalogue.presenting import picture_path
@@ -18,9 +18,11 @@ from backend.feedback.schemas import (
     TripletOrder,
     TripletOut,
     TripletPicture,
+    TripletSplit,
     TripletSummary,
 )
 from backend.feedback.service import not_there
+from backend.feedback.splits import HELD_OUT, counted, numbers_in
 from backend.feedback.tables import UNSCORED, Triplet
 from backend.paging import Page, decode_cursor, encode_cursor
 from backend.registry.tables import ModelVersion
@@ -48,7 +50,7 @@ def joined(statement: Any) -> Any:
 
 
 def matching(wanted: TripletFilter) -> list[ColumnElement[bool]]:
-    """What a filter asks for, over a statement that `joined` made."""
+    """What a filter asks for of a triplet itself, which is all but its split."""
     found: list[ColumnElement[bool]] = []
     if wanted.state is not None:
         found.append(Triplet.state == wanted.state)
@@ -56,8 +58,6 @@ def matching(wanted: TripletFilter) -> list[ColumnElement[bool]]:
         found.append(Triplet.source == wanted.source)
     if wanted.is_target is not None:
         found.append(Triplet.is_target.is_(wanted.is_target))
-    if wanted.split is not None:
-        found.append(split_of_products == wanted.split)
     if wanted.score_at_least is not None:
         found.append(Triplet.score >= wanted.score_at_least)
     if wanted.score_below is not None:
@@ -79,13 +79,11 @@ def list_triplets(
         InvalidInput: for a cursor that this list did not give out.
     """
     where = matching(wanted)
-    if cursor is None:
-        total = session.scalar(_chosen(select(func.count()), wanted).where(*where)) or 0
-    else:
+    total = None
+    if cursor is not None:
         place, total = _read(cursor, order)
         where.append(place)
-    keys = _chosen(select(Triplet.number, Triplet.score), wanted).where(*where)
-    rows = session.execute(keys.order_by(*_ORDERS[order]).limit(limit + 1)).all()
+    rows, total = _first(session, wanted.split, where, order, limit + 1, total)
     shown = rows[:limit]
     further = None
     if len(rows) > limit:
@@ -107,9 +105,47 @@ def ids_to_review(session: Session, asked: ReviewRequest) -> tuple[list[str], in
     where = [*matching(wanted), Triplet.state != asked.state]
     if wanted.state is None:
         where.append(Triplet.state == "candidate")
-    total = session.scalar(_chosen(select(func.count()), wanted).where(*where)) or 0
-    best = _chosen(select(Triplet.id), wanted).where(*where).order_by(*_ORDERS["best"])
-    return list(session.scalars(best.limit(asked.limit))), total
+    rows, total = _first(session, wanted.split, where, "best", asked.limit)
+    ids: dict[int, str] = {}
+    for start in range(0, len(rows), 500):
+        numbers = [row[0] for row in rows[start : start + 500]]
+        found = select(Triplet.number, Triplet.id).where(Triplet.number.in_(numbers))
+        ids |= dict(session.execute(found).all())
+    return [ids[row[0]] for row in rows], total
+
+
+def _first(
+    session: Session,
+    split: TripletSplit | None,
+    where: Sequence[ColumnElement[bool]],
+    order: TripletOrder,
+    limit: int,
+    total: int | None = None,
+) -> tuple[list[tuple[int, float]], int]:
+    """Number and score of the first that match, and how many match, unless that is known."""
+    if split is None or split == "train":  # so many that a page is soon full
+        keys = _KEYS if split is None else joined(_KEYS).where(*_TRAINED_ON)
+        keys = keys.where(*where)
+        rows = session.execute(keys.order_by(*_ordered(Triplet, order)).limit(limit))
+        if total is None:
+            total = _count(session, split, where)
+        return [(row[0], row[1]) for row in rows], total
+    matched = numbers_in(split, where).cte("matched")
+    count = select(func.count()).select_from(matched).scalar_subquery()
+    columns: list[Any] = [matched.c.number, matched.c.score]
+    keys = select(*columns, count if total is None else literal(total))
+    found = session.execute(keys.order_by(*_ordered(matched.c, order)).limit(limit)).all()
+    if total is None:
+        total = found[0][2] if found else 0
+    return [(row[0], row[1]) for row in found], total
+
+
+def _count(
+    session: Session, split: TripletSplit | None, where: Sequence[ColumnElement[bool]]
+) -> int:
+    if split is None:
+        return session.scalar(select(func.count()).select_from(Triplet).where(*where)) or 0
+    return counted(session, where).get(split, 0)
 
 
 def find_triplet(session: Session, triplet_id: str) -> TripletOut:
@@ -122,28 +158,15 @@ def find_triplet(session: Session, triplet_id: str) -> TripletOut:
 
 def summary(session: Session) -> TripletSummary:
     """How many there are by state, source and split."""
-    sides = joined(select(split_of_products, Triplet.is_target, func.count()))
-    sides = sides.where(Triplet.state == "accepted").group_by(split_of_products, Triplet.is_target)
-    splits: dict[str, int] = {}
-    against = 0
-    for split, is_target, count in session.execute(sides):
-        if is_target:
-            splits[split] = count
-        else:
-            against += count
+    accepted = Triplet.state == "accepted"
     unscored = select(func.count()).where(Triplet.state == "candidate", Triplet.score == UNSCORED)
     return TripletSummary(
         states=_counted(session, Triplet.state),
         sources=_counted(session, Triplet.source),
-        accepted_splits=splits,
-        accepted_against=against,
+        accepted_splits=counted(session, [accepted, Triplet.is_target.is_(True)]),
+        accepted_against=_count(session, None, [accepted, Triplet.is_target.is_(False)]),
         unscored=session.scalar(unscored) or 0,
     )
-
-
-def _chosen(statement: Any, wanted: TripletFilter) -> Any:
-    """A selection from triplets that looks at their products only where the filter does."""
-    return statement.select_from(Triplet) if wanted.split is None else joined(statement)
 
 
 def _counted(session: Session, column: Any) -> dict[str, int]:
@@ -202,11 +225,21 @@ _COLUMNS = (
     "reviewed_at",
 )  # fmt: skip
 
-_ORDERS: dict[TripletOrder, tuple[Any, ...]] = {
-    "newest": (Triplet.number.desc(),),
-    "best": (Triplet.score.desc(), Triplet.number.desc()),
-    "worst": (Triplet.score, Triplet.number),
-}
+_TRAINED_ON = (
+    # Not "= 'train'": SQLite would begin with all of those products.
+    TargetProduct.split.not_in(HELD_OUT),
+    or_(ReferenceProduct.id.is_(None), ReferenceProduct.split.not_in(HELD_OUT)),
+)
+_KEYS = select(Triplet.number, Triplet.score)
+
+
+def _ordered(keys: Any, order: TripletOrder) -> tuple[Any, ...]:
+    """What a list goes by, for whatever has numbers and scores."""
+    if order == "newest":
+        return (keys.number.desc(),)
+    if order == "best":
+        return (keys.score.desc(), keys.number.desc())
+    return (keys.score, keys.number)
 
 
 def _read(cursor: str, order: TripletOrder) -> tuple[ColumnElement[bool], int]:

@@ -13,6 +13,8 @@ from backend.database import Base, Json, Moment
 UNSCORED = -1.0
 """The score of a triplet that was not looked at yet: it sorts behind all that were."""
 
+_ASKED = ("state", "source", "is_target", "score")
+
 
 class Triplet(Base):
     """Reference image, relative caption, target image; a candidate until somebody reviews it.
@@ -34,11 +36,12 @@ class Triplet(Base):
             name="reference",
         ),
         UniqueConstraint("digest"),
-        Index(None, "state", "number"),
-        Index(None, "state", "score", "number"),
-        Index(None, "source", "number"),
-        Index(None, "score", "number"),
-        Index(None, "target_image_id", "number"),
+        # All that a filter asks for is in them, so that they count without reading a row.
+        Index("ix_triplets_newest", "state", "number", "source", "is_target", "score"),
+        Index("ix_triplets_best", "state", "score", "number", "source", "is_target"),
+        Index("ix_triplets_source", "source", "number", "state", "is_target", "score"),
+        Index("ix_triplets_score", "score", "number", "state", "source", "is_target"),
+        Index("ix_triplets_target", "target_image_id", "number", "reference_image_id", *_ASKED),
         Index(None, "reference_image_id"),
         Index(None, "reference_sha256"),
         Index(None, "model_version_id"),

@@ -58,11 +58,11 @@ def seed(database: Database, products: int = 100_000, *, gallery_id: str | None 
     """
     rng = Random(7)
     ids: dict[tuple[str, str], int] = {}
-    _write(database, {Attribute: _attributes(), **({} if gallery_id else _gallery())})
+    write_rows(database, {Attribute: _attributes(), **({} if gallery_id else _gallery())})
     for first in range(0, products, _PAGE):
         drawn = [_drawn(rng, place) for place in range(first, min(first + _PAGE, products))]
-        _write(database, _rows(rng, drawn, gallery_id or GALLERY, ids))
-    _count_on(database)
+        write_rows(database, _rows(rng, drawn, gallery_id or GALLERY, ids))
+    count_on(database, *_NUMBERED)
 
 
 def _attributes() -> list[dict[str, Any]]:
@@ -181,7 +181,8 @@ def _add_value(
     rows[ProductValue].append({"product_number": product, "value_id": ids[key]})
 
 
-def _write(database: Database, rows: Rows) -> None:
+def write_rows(database: Database, rows: Rows) -> None:
+    """Insert rows with columns of one order in each table; on PostgreSQL by COPY."""
     with database.write() as session:
         connection = session.connection()
         for table, given in rows.items():
@@ -196,15 +197,15 @@ def _write(database: Database, rows: Rows) -> None:
 
 
 def _adapted(value: Any) -> Any:
-    return Jsonb(value) if isinstance(value, dict) else value
+    return Jsonb(value) if isinstance(value, (dict, list)) else value
 
 
-def _count_on(database: Database) -> None:
-    """What is added by the catalogue's own code is numbered after these."""
+def count_on(database: Database, *numbered: tuple[str, str]) -> None:
+    """What is added by Akin's own code to these tables is numbered, by the column, after these."""
     if database.is_sqlite:
         return
     with database.write() as session:
-        for table, column in _NUMBERED:
+        for table, column in numbered:
             last = f"SELECT max({column}) FROM {table}"  # noqa: S608 - names of ours
             sequence = f"pg_get_serial_sequence('{table}', '{column}')"
             session.execute(text(f"SELECT setval({sequence}, ({last}))"))

@@ -22,11 +22,12 @@ LARGE = (
     "job_items",
     "import_files",
     "audit_log",
+    "triplets",
 )
-"""Tables that grow with the catalogue, and with every change of it."""
+"""Tables that grow with the catalogue, with every change of it, and with what shoppers say."""
 
 _WHOLE = {
-    "sqlite": re.compile(rf"SCAN ({'|'.join(LARGE)})\b"),
+    "sqlite": re.compile(rf"SCAN ({'|'.join(LARGE)})(?:_\d+)?\b"),
     "postgresql": re.compile(rf"Seq Scan on ({'|'.join(LARGE)})\b"),
 }
 
@@ -61,22 +62,26 @@ def asked(database: Database, question: Callable[[Session], object]) -> list[Sta
 
 
 def read_whole(database: Database, statements: list[Statement]) -> dict[str, str]:
-    """The large tables that these statements read from one end to the other, with one of them.
-
-    PostgreSQL is asked for plans without such reading, so that small tables tell of large ones;
-    it falls back on it only where no index serves.
-    """
+    """The large tables that these statements read from one end to the other, with one of them."""
     whole: dict[str, str] = {}
+    for statement, plan in plans(database, statements):
+        whole |= dict.fromkeys(_WHOLE[database.engine.dialect.name].findall(plan), statement)
+    return whole
+
+
+def plans(database: Database, statements: list[Statement]) -> Iterator[tuple[str, str]]:
+    """What is done for each of the statements that look something up.
+
+    PostgreSQL is asked for plans without reading a table whole, so that small tables tell of large
+    ones; it falls back on it only where no index serves.
+    """
     with database.engine.connect() as connection:
-        dialect = connection.dialect.name
         explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
         if not database.is_sqlite:
             connection.exec_driver_sql("SET enable_seqscan = off")
         for statement, parameters in statements:
             if re.match(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", statement):
                 rows = connection.exec_driver_sql(explain + statement, parameters)
-                plan = "\n".join(str(row[-1]) for row in rows)
-                whole |= dict.fromkeys(_WHOLE[dialect].findall(plan), statement)
+                yield statement, "\n".join(str(row[-1]) for row in rows)
         if not database.is_sqlite:
             connection.exec_driver_sql("SET enable_seqscan = on")
-    return whole
