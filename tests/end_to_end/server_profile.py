@@ -31,6 +31,7 @@ from backend.gallery.opening import open_store
 from backend.gallery.port import GalleryStore
 from tests import qdrant_standin
 from tests.conftest import scratch_postgres
+from tests.end_to_end.postgres_process import PostgresProcess
 from tests.end_to_end.server import free_port
 
 REPOSITORY = Path(__file__).parents[2]
@@ -51,6 +52,8 @@ class ServerProfile:
     workers: int = 1
     apis: int = 1
     settings: dict[str, str] = field(default_factory=dict)
+    own_postgres: PostgresProcess | None = None
+    """A server that lives already, in place of a database in the one that tests share."""
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +66,10 @@ class ServerProfile:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self.database_url = stack.enter_context(scratch_postgres())
+            if self.own_postgres is None:
+                self.database_url = stack.enter_context(scratch_postgres())
+            else:
+                self.database_url = self.own_postgres.url
             stack.callback(self._end)
             self.start()
             self._stack = stack.pop_all()  # from here on they live until the block ends
