@@ -9,6 +9,7 @@ import streamlit as st
 from backend.registry.schemas import PromotionOut
 from ui import version_dialogs
 from ui.connection import attempt, client, told
+from ui.dialogs import draw_anew
 from ui.models_known import Known
 from ui.text import ago, amount, plain
 
@@ -59,7 +60,8 @@ def _waiting(version_id: str) -> None:
     with told():
         promotion = client().promotion()
         if promotion is None or promotion.state != "waiting" or promotion.version_id != version_id:
-            st.rerun()
+            draw_anew()
+            return
         share = promotion.held / promotion.images if promotion.images else 0.0
         st.progress(min(share, 1.0), _how_far(promotion))
         with st.container(horizontal=True, vertical_alignment="center", key="waiting_row"):

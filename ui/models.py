@@ -9,6 +9,7 @@ import streamlit as st
 from backend.registry.schemas import VersionOut, VersionState
 from ui import deployments, model_import, model_today, training_form, version_card
 from ui.connection import client, told
+from ui.dialogs import none_open
 from ui.models_known import Known, look
 from ui.text import amount
 
@@ -31,6 +32,7 @@ def page() -> None:
         "<span>Train a version, measure it, let it answer; go back if it does not please.</span>"
         "</div>"
     )
+    none_open()
     with told():
         known = look()
         model_today.draw(known)

@@ -10,6 +10,7 @@ from backend.jobs.schemas import JobOut
 from backend.training.schemas import PointOut
 from ui import jobs
 from ui.connection import attempt, client, told
+from ui.dialogs import draw_anew
 from ui.text import plain
 
 _REFRESH_SECONDS = 2.0
@@ -32,14 +33,14 @@ def _live(job_id: str) -> None:
     with told():
         job = client().job(job_id)
         if job.finished:
-            st.rerun()
+            draw_anew()
         with st.container(horizontal=True, vertical_alignment="center", key=f"train_{job.id}"):
             with st.container(key=f"train_bar_{job.id}"):
                 jobs.progress(job)
             st.button(
                 "Cancel",
                 key=f"cancel_{job.id}",
-                disabled=job.state == "cancelling",
+                disabled=job.finished or job.state == "cancelling",
                 on_click=attempt,
                 args=(client().cancel_job, job.id),
             )

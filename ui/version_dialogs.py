@@ -16,6 +16,7 @@ from backend.registry.schemas import (
     VersionOut,
 )
 from ui.connection import client, forget_model, told
+from ui.dialogs import dialog
 from ui.text import ago, amount, plain
 
 _CONFLICT = 409
@@ -23,7 +24,7 @@ _REASON = 1000
 _NAME = 100
 
 
-@st.dialog("Promote this version?")
+@dialog("Promote this version?")
 def promote(version: VersionOut, to_embed: int) -> None:
     """Let a version answer. The server says what the metric gate says; where that is not met, an
     override is offered, which needs a reason."""
@@ -57,7 +58,7 @@ def forget(version: VersionOut) -> None:
     st.session_state.pop(_key("refused", version), None)
 
 
-@st.dialog("Roll back?")
+@dialog("Roll back?")
 def roll_back(answering: str, back: DeploymentOut) -> None:
     """Let the version answer again that answered before."""
     st.markdown(
@@ -73,7 +74,7 @@ def roll_back(answering: str, back: DeploymentOut) -> None:
             _close(f"{done.version} answers searches again.")
 
 
-@st.dialog("Rename")
+@dialog("Rename")
 def rename(version: VersionOut) -> None:
     """Call a version by another name."""
     name = st.text_input("Name", version.name, key=f"name_{version.id}", max_chars=_NAME)
@@ -83,7 +84,7 @@ def rename(version: VersionOut) -> None:
             _close(None)
 
 
-@st.dialog("Delete this version?")
+@dialog("Delete this version?")
 def delete(version: VersionOut) -> None:
     """Ask before a version goes for good."""
     st.markdown(f"**{plain(version.name)}** and its weights go for good. This cannot be undone.")

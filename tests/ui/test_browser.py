@@ -313,9 +313,14 @@ def test_an_admin_overrides_the_gate_and_goes_back(open_shop: Shop, page: Page) 
     dialog.get_by_role("button", name="Promote").click()
     expect(dialog.get_by_text("does not pass the gate")).to_be_visible()
     dialog.get_by_label("Why, although the gate is not met").fill("for the fair")
+    job.state, job.finished_at = "done", job.created_at
+    cancel = page.locator(f".st-key-cancel_{job.id} button")
+    expect(cancel).to_be_disabled()  # the training's end was seen, and what is open stays open
+    expect(dialog).to_be_visible()
     dialog.get_by_role("button", name="Promote all the same").click()
     expect(page.locator(".akin-today h3")).to_have_text("the combiner")
     expect(dialog).to_have_count(0)
+    expect(cancel).to_have_count(0)
     assert open_shop.deployments[-1].reason == "for the fair"
     link = page.get_by_role("link", name="Export").get_attribute("href") or ""
     assert httpx.get(link).text == f"the zip of {new.name}"
