@@ -20,6 +20,7 @@ BY_NAME = (
     "feedback-score",
     "story",
     "towers",
+    "replicas",
 )
 LARGE, LARGE_PRODUCTS = "hundred_thousand", 100_000
 
@@ -35,6 +36,7 @@ def main() -> None:
         "feedback-score": {"quick": asked.quick},
         "story": {"quick": asked.quick},
         "towers": {"quick": asked.quick},
+        "replicas": {"products": asked.products},
         "composers": {"folder": asked.folder, "out": asked.out, "quick": asked.quick},
     }
     for name in asked.names or BY_THEMSELVES:
