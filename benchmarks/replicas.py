@@ -29,6 +29,7 @@ WAITING = 16
 """Searches that may wait in the overloaded API: few, so that more clients than that are refused."""
 PROBE_SECONDS = 0.2
 REFUSED = (429, 503)
+COLUMNS = ("replicas", "clients", "median ms", "95th ms", "answers/s", "failed")
 CAPTION = (
     "PostgreSQL, Redis, one worker, and the stand-in for Qdrant's REST interface over Edge, all on "
     "the same machine as the clients, so replicas share its cores with everything else."
@@ -70,9 +71,7 @@ def main(products: int = 1500) -> None:
     write(
         "replicas",
         f"Searches by clients and replicas at {products:,} products",
-        Table(
-            ("replicas", "clients", "median ms", "95th ms", "answers/s", "failed"), rows, CAPTION
-        ),
+        Table(COLUMNS, rows, CAPTION),
         _overload_table(seen),
     )
     if failures or seen.other or seen.sick:
@@ -94,7 +93,7 @@ def _measured(profile: ServerProfile) -> list[tuple[int, tuple[object, ...], lis
     def ask(number: int) -> httpx.Request:
         return asks[number % len(asks)](number)
 
-    found = []
+    found: list[tuple[int, tuple[object, ...], list[str]]] = []
     for clients, queries in CLIENTS.items():
         load = put_on(ask, clients, next(_numbers), queries, max(4, clients))
         figures = (load.median, load.worst, load.rate, len(load.failures))
