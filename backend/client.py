@@ -127,7 +127,8 @@ class AkinClient(ModelCalls, TripletCalls):
 
     def picture(self, path: str) -> bytes:
         """The picture at a path the API gave out (a thumbnail or preview)."""
-        return self._raw(path)
+        # A bucket may be where it is, and the token stays here: httpx sends none to another host.
+        return self._request("GET", path, follow_redirects=True).content
 
     def thumbnail(self, data: bytes, name: str = "picture") -> bytes:
         """A small WebP of a picture of one's own; nothing is kept."""
