@@ -209,6 +209,24 @@ class BlobStore:
             ) from error
         return cast(BinaryIO, found)
 
+    def keep(self, area: Area, sha256: str, chunks: Iterable[bytes]) -> bool:
+        """Keep a file of any size in an area; whether it was not there before.
+
+        Raises `InvalidInput` if the bytes are not those of `sha256`.
+        """
+        path = self._path(area, _checked(sha256))
+        is_new = not self._files.exists(path)
+        if is_new:
+            self._write(path, chunks, expected=sha256)
+        return is_new
+
+    def open(self, area: Area, sha256: str) -> BinaryIO | None:
+        """A file of an area, opened for reading and seeking; None where it is not there."""
+        try:
+            return cast(BinaryIO, self._files.open(self._path(area, _checked(sha256)), "rb"))
+        except FileNotFoundError:
+            return None
+
     def _blob(self, sha256: str) -> str:
         return self._path("originals", _checked(sha256))
 

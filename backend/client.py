@@ -241,6 +241,12 @@ class AkinClient(ModelCalls, TripletCalls):
         """The same as CSV, whole and streamed."""
         yield from self._chunks("/v1/audit.csv", **(wanted or AuditFilter()).query())
 
+    def backup(self, expect: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
+        """The whole installation as one file, streamed; `expect` is told about how large it is."""
+        with self._stream("/v1/backup", {}) as answer:
+            expect(int(answer.headers.get("X-Akin-Expected-Bytes", 0)))
+            yield from answer.iter_bytes()
+
     def search(
         self, request: SearchRequest, *, image: bytes | None = None, name: str = "picture"
     ) -> SearchResponse:
