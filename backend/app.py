@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from backend import health, problems
 from backend.audit import routes as audit_routes
+from backend.backup import routes as backup_routes
 from backend.catalogue import import_routes
 from backend.catalogue import routes as catalogue_routes
 from backend.errors import Unavailable
@@ -62,6 +63,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         training_routes,
         measuring_routes,
         feedback_routes,
+        backup_routes,
     ):
         app.include_router(module.router)
     app.include_router(health.router)

@@ -1,7 +1,8 @@
 """Blobs: stored image bytes named by their SHA-256, on any file system fsspec knows.
 
-Nothing is written in place: bytes go aside, are flushed to the disk where there is one, and are
-then renamed, so a reader sees a whole file or none, whenever a process dies.
+Nothing is written in place. On a disk bytes go aside, are flushed, and are then renamed; in a
+bucket an object is there once all of it has come. So a reader sees a whole file or none, whenever a
+process dies. Who writes last wins, and since names are hashes that is never another's bytes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -19,10 +21,9 @@ from typing import Any, BinaryIO, Literal, cast
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from backend import disk_space
 from backend.blob_files import StoredFile, stored_files
-from backend.disk_space import check_room
-from backend.errors import InvalidInput, NotFound, SetupError, TooLarge
+from backend.blob_writing import Counted, digested, flush_folder, write_file, write_object
+from backend.errors import InvalidInput, NotFound, SetupError
 
 Area = Literal["originals", "thumbnails", "previews", "damaged", "staged", "artefacts", "aside"]
 """The folders of a blob store. Files are named after their SHA-256, those in `aside` at random."""
@@ -41,16 +42,29 @@ class BlobStore:
     anything but 64 hexadecimal digits in lower case.
     """
 
-    def __init__(self, root_url: str) -> None:
+    def __init__(self, root_url: str, s3_endpoint_url: str | None = None) -> None:
         """Raises `SetupError` for a URL that fsspec, as installed here, has no file system for."""
-        try:
-            # What another process wrote or deleted since a folder was listed has to be seen.
-            self._files, self._root = url_to_fs(root_url, use_listings_cache=False)
-        except (ValueError, ImportError) as error:
-            raise SetupError(
-                f"The blob store {root_url} cannot be opened ({error}): correct AKIN_BLOB_URL."
-            ) from error
+        self._files, self._root = _opened(root_url, s3_endpoint_url)
         self._is_local = isinstance(self._files, LocalFileSystem)
+
+    def check(self) -> None:
+        """Raises `SetupError` where the store is a bucket that is not there or refuses us."""
+        if hasattr(self._files, "check"):
+            self._files.check(self._root)
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether a browser can be sent to the store itself: whether it is a bucket."""
+        return hasattr(self._files, "check")
+
+    def signed_rendition(self, sha256: str, kind: RenditionKind, seconds: int) -> str:
+        """A URL at which anybody can read a rendition for so long; only where `can_sign`."""
+        path = self._rendition(sha256, kind)
+        return str(self._files.url(path, expires=seconds, ResponseContentType="image/webp"))
+
+    def has_rendition(self, sha256: str, kind: RenditionKind) -> bool:
+        """Whether a smaller form of a blob has been made."""
+        return bool(self._files.exists(self._rendition(sha256, kind)))
 
     def put(self, data: bytes) -> str:
         """Keep `data` and return its SHA-256; bytes that are there already are not written."""
@@ -98,8 +112,10 @@ class BlobStore:
             with self._files.open(self._blob(sha256), "rb") as file:
                 while chunk := file.read(1 << 20):
                     digest.update(chunk)
+        except FileNotFoundError:
+            return False
         except OSError as error:
-            if error.errno == errno.ENOENT or self.disk_failed(error):
+            if self.disk_failed(error):
                 return False
             raise
         return digest.hexdigest() == sha256
@@ -153,7 +169,7 @@ class BlobStore:
             TooLarge: as soon as more than `max_bytes` have come.
             InvalidInput: if the bytes are not those of `sha256`.
         """
-        count = _Count(chunks, max_bytes)
+        count = Counted(chunks, max_bytes)
         self._write(self._stage(sha256), count, expected=sha256)
         return count.size
 
@@ -193,6 +209,24 @@ class BlobStore:
             ) from error
         return cast(BinaryIO, found)
 
+    def keep(self, area: Area, sha256: str, chunks: Iterable[bytes]) -> bool:
+        """Keep a file of any size in an area; whether it was not there before.
+
+        Raises `InvalidInput` if the bytes are not those of `sha256`.
+        """
+        path = self._path(area, _checked(sha256))
+        is_new = not self._files.exists(path)
+        if is_new:
+            self._write(path, chunks, expected=sha256)
+        return is_new
+
+    def open(self, area: Area, sha256: str) -> BinaryIO | None:
+        """A file of an area, opened for reading and seeking; None where it is not there."""
+        try:
+            return cast(BinaryIO, self._files.open(self._path(area, _checked(sha256)), "rb"))
+        except FileNotFoundError:
+            return None
+
     def _blob(self, sha256: str) -> str:
         return self._path("originals", _checked(sha256))
 
@@ -201,8 +235,8 @@ class BlobStore:
 
     def clear_aside(self) -> None:
         """Remove what a killed process left half written; only where no other process writes."""
-        with suppress(FileNotFoundError):
-            self._files.rm(f"{self._root}/aside", recursive=True)
+        if self._is_local:
+            shutil.rmtree(f"{self._root}/aside", ignore_errors=True)
 
     def _stage(self, sha256: str) -> str:
         return self._path("staged", _checked(sha256))
@@ -229,58 +263,44 @@ class BlobStore:
         expected: str | None = None,
         flush: bool = True,
     ) -> None:
-        """Write aside, compare with the `expected` SHA-256 if there is one, then rename."""
+        """Write, where the SHA-256 is the `expected` one if there is one; else InvalidInput."""
+        checked = digested(chunks, expected)
+        if not self._is_local:
+            write_object(self._files, path, checked)
+            return
         aside = f"{self._root}/aside/{uuid.uuid4().hex}"
         self._files.makedirs(_folder(aside), exist_ok=True)
         try:
-            digest = self._write_through(aside, chunks, flush=flush)
-            if expected not in (None, digest):
-                raise InvalidInput(
-                    f"The bytes sent as {expected} have the SHA-256 {digest}: send the file again."
-                )
+            write_file(Path(aside), checked, flush=flush)
             self._rename(aside, path, flush=flush)
         finally:
             self._remove(aside)
 
-    def _write_through(self, path: str, chunks: Iterable[bytes], *, flush: bool) -> str:
-        digest = hashlib.sha256()
-        with self._files.open(path, "wb") as file:
-            for chunk in chunks:
-                if self._is_local:
-                    check_room(self._root, disk_space.FILES_RESERVE)
-                digest.update(chunk)
-                file.write(chunk)
-            if self._is_local and flush:
-                _flush_to_disk(file)
-        return digest.hexdigest()
-
     def _rename(self, source: str, target: str, *, flush: bool = True) -> None:
-        self._files.makedirs(_folder(target), exist_ok=True)
         if not self._is_local:
-            self._files.mv(source, target)
+            self._files.cp_file(source, target)
+            self._files.rm_file(source)
             return
+        self._files.makedirs(_folder(target), exist_ok=True)
         os.replace(source, target)  # noqa: PTH105 - fsspec's paths are text
         if flush:
-            _flush_folder(_folder(target))
+            flush_folder(_folder(target))
 
 
-class _Count:
-    """Chunks as they pass, their bytes counted and bounded."""
+def _opened(root_url: str, s3_endpoint_url: str | None) -> tuple[Any, str]:
+    """The file system of a URL, and the path in it."""
+    try:
+        if root_url.startswith("s3://"):
+            from backend.blob_bucket import Bucket  # takes half a second, and few need it
 
-    def __init__(self, chunks: Iterable[bytes], max_bytes: int) -> None:
-        self._chunks = chunks
-        self._max_bytes = max_bytes
-        self.size = 0
-
-    def __iter__(self) -> Any:
-        for chunk in self._chunks:
-            self.size += len(chunk)
-            if self.size > self._max_bytes:
-                raise TooLarge(
-                    f"The file has more than the {self._max_bytes:,} bytes allowed: send it in "
-                    "smaller parts, or raise AKIN_MAX_UPLOAD_BYTES."
-                )
-            yield chunk
+            return Bucket(s3_endpoint_url), root_url.removeprefix("s3://").strip("/")
+        # What another process wrote or deleted since a folder was listed has to be seen.
+        files, root = url_to_fs(root_url, use_listings_cache=False)
+    except (ValueError, ImportError) as error:
+        raise SetupError(
+            f"The blob store {root_url} cannot be opened ({error}): correct AKIN_BLOB_URL."
+        ) from error
+    return files, root
 
 
 def _checked(sha256: str) -> str:
@@ -291,17 +311,3 @@ def _checked(sha256: str) -> str:
 
 def _folder(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-def _flush_to_disk(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _flush_folder(folder: str) -> None:
-    """A rename is only on the disk once its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,6 +17,7 @@ from backend.catalogue.sources import collect
 from backend.client import AkinClient
 from backend.commands import (
     auditing,
+    backing_up,
     centring,
     checking,
     comparing,
@@ -140,6 +141,8 @@ app.command()(evaluating.score_command(score_here))
 app.command()(evaluating.submit_command(submit_here))
 app.command()(maintenance.doctor_command(reconcile_here))
 app.command()(maintenance.reset)
+app.command()(backing_up.backup)
+app.command()(backing_up.restore_command(reconcile_here))
 datasets.command("check")(checking.check_command(check_dataset))
 datasets.command("spn-positives")(positives.spn_positives_command(make_here, describe_options))
 datasets.command("accept")(positives.accept_command(accept_here))

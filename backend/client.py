@@ -127,7 +127,8 @@ class AkinClient(ModelCalls, TripletCalls):
 
     def picture(self, path: str) -> bytes:
         """The picture at a path the API gave out (a thumbnail or preview)."""
-        return self._raw(path)
+        # A bucket may be where it is, and the token stays here: httpx sends none to another host.
+        return self._request("GET", path, follow_redirects=True).content
 
     def thumbnail(self, data: bytes, name: str = "picture") -> bytes:
         """A small WebP of a picture of one's own; nothing is kept."""
@@ -239,6 +240,12 @@ class AkinClient(ModelCalls, TripletCalls):
     def audit_table(self, wanted: AuditFilter | None = None) -> Iterator[bytes]:
         """The same as CSV, whole and streamed."""
         yield from self._chunks("/v1/audit.csv", **(wanted or AuditFilter()).query())
+
+    def backup(self, expect: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
+        """The whole installation as one file, streamed; `expect` is told about how large it is."""
+        with self._stream("/v1/backup", {}) as answer:
+            expect(int(answer.headers.get("X-Akin-Expected-Bytes", 0)))
+            yield from answer.iter_bytes()
 
     def search(
         self, request: SearchRequest, *, image: bytes | None = None, name: str = "picture"

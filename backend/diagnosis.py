@@ -156,7 +156,8 @@ def _opened(settings: Settings) -> str:
         points = sum(runtime.galleries.open(name).count() for name in names)
         _try_blobs(runtime.blobs)
     tables = "; the tables will be brought up to date at the next start" if behind else ""
-    return f"database, blobs and {len(names)} galleries with {points:,} points open{tables}."
+    where = f" (at {settings.blob_url})" if settings.blob_url else ""
+    return f"database, blobs{where} and {len(names)} galleries with {points:,} points open{tables}."
 
 
 def _try_blobs(blobs: BlobStore) -> None:
@@ -189,7 +190,9 @@ def _gallery(settings: Settings) -> str:
 
 def _blobs(settings: Settings) -> str:
     try:
-        _try_blobs(BlobStore(settings.blob_root))
+        blobs = BlobStore(settings.blob_root, settings.s3_endpoint_url)
+        blobs.check()
+        _try_blobs(blobs)
     except OSError as error:
         raise SetupError(
             f"The blob store {settings.blob_root} cannot be written ({error.strerror or error}): "

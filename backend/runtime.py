@@ -73,17 +73,20 @@ def open_runtime(settings: Settings) -> Runtime:
     """Open every part the settings name.
 
     Raises:
-        SetupError: for a combination that cannot work, or a database that does not answer.
+        SetupError: for a combination that cannot work, a database that does not answer, or a bucket
+            that is not there or refuses the credentials.
         Unavailable: if the Qdrant server does not answer.
     """
     settings.check()
     database = Database(settings.sql_url)
     database.ping()
+    blobs = BlobStore(settings.blob_root, settings.s3_endpoint_url)
+    blobs.check()
     key = settings.gallery_api_key
     return Runtime(
         settings=settings,
         database=database,
-        blobs=BlobStore(settings.blob_root),
+        blobs=blobs,
         galleries=open_store(
             settings.gallery_url,
             settings.home / "galleries",

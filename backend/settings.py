@@ -31,6 +31,11 @@ class Settings(BaseSettings):
     gallery_api_key: SecretStr | None = None
     broker_url: str = "memory://"
     blob_url: str | None = None
+    s3_endpoint_url: str | None = None
+    """Of an S3 that is not Amazon's, for blobs at s3://bucket/prefix."""
+    picture_link_seconds: int = Field(0, ge=0, le=604_800)
+    """Browsers are sent to the bucket for thumbnails and previews, by links that are good for so
+    long; 0: they come through the API."""
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)

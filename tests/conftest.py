@@ -26,6 +26,9 @@ from backend.migrating import upgrade
 from backend.runtime import Runtime
 from backend.settings import Settings
 from tests import services
+from tests.buckets import bucket, s3_blobs, s3_credentials, s3_url
+
+__all__ = ["bucket", "s3_blobs", "s3_credentials", "s3_url"]
 
 
 class MovableClock:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, File, Header, Path, Response, UploadFile
+from fastapi.responses import RedirectResponse
 
 from backend.accounts.actor import require
 from backend.blobs import RenditionKind
@@ -37,6 +38,9 @@ _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
     responses={
         200: {"content": {"image/webp": _BYTES}, "description": "WebP, without metadata."},
         304: {"description": "The browser has it already."},
+        307: {
+            "description": "It is at another address, for a short time (AKIN_PICTURE_LINK_SECONDS)."
+        },
     },
     dependencies=[Depends(require("shopper"))],
 )
@@ -52,8 +56,20 @@ def picture(
     known = {one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if runtime.settings.picture_link_seconds and runtime.blobs.can_sign:
+        return _elsewhere(runtime, sha256, kind)
     data = rendition(runtime.blobs, sha256, kind, runtime.query_decoder)
     return Response(data, media_type="image/webp", headers=headers)
+
+
+def _elsewhere(runtime: Runtime, sha256: str, kind: RenditionKind) -> Response:
+    """Where the bucket shows the picture; the browser may ask there for half as long as it may."""
+    if not runtime.blobs.has_rendition(sha256, kind):
+        rendition(runtime.blobs, sha256, kind, runtime.query_decoder)
+    seconds = runtime.settings.picture_link_seconds
+    url = runtime.blobs.signed_rendition(sha256, kind, seconds)
+    headers = {"Cache-Control": f"private, max-age={seconds // 2}"}
+    return RedirectResponse(url, HTTPStatus.TEMPORARY_REDIRECT, headers)
 
 
 @router.post(

@@ -36,10 +36,12 @@ Frame = tuple[dict[str, Any], Vector]
 
 def export_gallery(gallery: Gallery, path: Path) -> int:
     """Write all points of `gallery` to `path`, aside and then renamed; returns their number."""
-    aside = path.with_name(f".{path.name}.partial")
+    aside, count = path.with_name(f".{path.name}.partial"), 0
     try:
         with aside.open("wb") as file:
-            count = _write(gallery, file)
+            for data, points in packed_gallery(gallery):
+                file.write(data)
+                count += points
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
@@ -69,24 +71,22 @@ def import_gallery(path: Path, store: GalleryStore, name: str) -> Gallery:
     return gallery
 
 
-def _write(gallery: Gallery, file: BinaryIO) -> int:
+def packed_gallery(gallery: Gallery) -> Iterator[tuple[bytes, int]]:
+    """The bytes of the file, some at a time, each with how many points they hold."""
     digest = hashlib.sha256()
-
-    def put(data: bytes) -> None:
+    for data, count in _parts(gallery):
         digest.update(data)
-        file.write(data)
+        yield data, count
+    yield digest.digest(), 0
 
-    put(_START.pack(MAGIC, VERSION))
+
+def _parts(gallery: Gallery) -> Iterator[tuple[bytes, int]]:
     header = {"dim": gallery.dim, "attributes": gallery.indexed_attributes()}
-    put(_packed(header, _NO_VECTORS))
-    count = 0
+    yield _START.pack(MAGIC, VERSION) + _packed(header, _NO_VECTORS), 0
     for batch in _batches(gallery):
         payloads = [{**point.payload, "norm": point.norm} for point in batch.values()]
         vectors = np.stack([point.vector for point in batch.values()])
-        put(_packed({"ids": list(batch), "payloads": payloads}, vectors))
-        count += len(batch)
-    file.write(digest.digest())
-    return count
+        yield _packed({"ids": list(batch), "payloads": payloads}, vectors), len(batch)
 
 
 def _batches(gallery: Gallery) -> Iterator[dict[str, Stored]]:

@@ -18,8 +18,11 @@ DATA = [f"picture {n}".encode() for n in range(20)]
 NAMES = sorted(hashlib.sha256(data).hexdigest() for data in DATA)
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["disk", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    if request.param == "s3":
+        found: BlobStore = request.getfixturevalue("s3_blobs")
+        return found
     on_disk = request.param == "disk"
     return BlobStore(tmp_path.as_uri() if on_disk else f"memory://{uuid.uuid4().hex}")
 

@@ -17,8 +17,11 @@ from backend.errors import InvalidInput, NotFound, SetupError, TooLarge
 HELLO = hashlib.sha256(b"hello").hexdigest()
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "s3"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    if request.param == "s3":
+        found: BlobStore = request.getfixturevalue("s3_blobs")
+        return found
     url = tmp_path.as_uri() if request.param == "file" else f"memory://{uuid4()}"
     return BlobStore(url)
 

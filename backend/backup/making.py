@@ -1,0 +1,191 @@
+"""The bytes of a backup, made while the installation is in use.
+
+All rows are of one moment, since one read transaction reads them. Blobs never change, so those that
+these rows name are copied afterwards; one that was deleted meanwhile is noted as missing. Galleries
+come last: which products were changed since the rows were read is noted, so that a restore brings
+their points in line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import IO, BinaryIO
+
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, func, select
+
+from backend import clock
+from backend.backup.archive import (
+    BLOB_AREAS,
+    FORMAT,
+    HEAD,
+    MANIFEST,
+    PIECE_BYTES,
+    BlobArea,
+    Names,
+    end,
+    member,
+)
+from backend.backup.rows import pieces, snapshot, tables_of
+from backend.backup.schemas import BackupHead, BackupManifest
+from backend.blobs import BlobStore
+from backend.catalogue.tables import Blob, Product
+from backend.errors import NotFound, Unavailable
+from backend.gallery.transfer import packed_gallery
+from backend.jobs.schemas import FINISHED
+from backend.jobs.tables import ImportFile, Job
+from backend.migrating import check
+from backend.registry.tables import Embedding, GalleryRow, ModelVersion
+from backend.runtime import Runtime
+
+_CHUNK = 1 << 20
+_POINT_BYTES = 400  # of a payload, about
+_CLOCKS_APART = timedelta(minutes=5)
+"""How far the clocks of machines that write may differ."""
+
+
+def expected_bytes(runtime: Runtime) -> int:
+    """About how large a backup will be: for a progress bar."""
+    with runtime.database.read() as session:
+        blobs = session.scalar(select(func.sum(Blob.size))) or 0
+        points = select(func.sum(GalleryRow.dim * 4 + _POINT_BYTES)).join(
+            Embedding, Embedding.gallery_id == GalleryRow.id
+        )
+        return int(blobs) + int(session.scalar(points) or 0)
+
+
+def make_backup(runtime: Runtime) -> Iterator[bytes]:
+    """The file of a backup, some bytes at a time.
+
+    Raises:
+        SetupError: for tables of another version.
+        Unavailable: where a part cannot be reached, or no stored picture is there though there
+            should be many.
+    """
+    check(runtime.database)
+    begun = clock.now()
+    told = BackupManifest()
+    with tempfile.TemporaryFile() as names:
+        with snapshot(runtime.database) as connection:
+            yield from _head(connection, begun)
+            yield from _tables(connection, told)
+            _name_blobs(connection, names)
+            galleries = list(connection.scalars(select(GalleryRow.id).order_by(GalleryRow.id)))
+        names.seek(0)
+        yield from _blobs(runtime.blobs, names, told)
+    for gallery_id in galleries:
+        yield from _gallery(runtime, gallery_id, told)
+    told.touched = _touched(runtime, begun)
+    yield from _json_member(MANIFEST, told.model_dump_json().encode())
+    yield end()
+
+
+def _head(connection: Connection, begun: datetime) -> Iterator[bytes]:
+    head = BackupHead(
+        format=FORMAT,
+        akin=version("akin"),
+        revision=MigrationContext.configure(connection).get_current_revision() or "",
+        created_at=begun.astimezone(UTC),
+    )
+    yield from _json_member(HEAD, head.model_dump_json().encode())
+
+
+def _json_member(name: str, data: bytes) -> Iterator[bytes]:
+    yield b"".join(member(name, len(data), [data]))
+
+
+def _piece(folder: str, number: int, data: bytes, told: BackupManifest) -> bytes:
+    name = f"{folder}/{number:08}"
+    told.pieces[name] = hashlib.sha256(data).hexdigest()
+    return b"".join(member(name, len(data), [data]))
+
+
+def _tables(connection: Connection, told: BackupManifest) -> Iterator[bytes]:
+    for table in tables_of(connection):
+        told.rows[table.name] = 0
+        for number, (data, count) in enumerate(pieces(connection, table), 1):
+            told.rows[table.name] += count
+            yield _piece(f"tables/{table.name}", number, data, told)
+
+
+def _name_blobs(connection: Connection, names: IO[bytes]) -> None:
+    """A line for each: there may be too many to keep in memory, or the snapshot open for."""
+    unfinished = select(Job.id).where(Job.state.not_in(FINISHED))
+    files = select(ImportFile.sha256).where(ImportFile.job_id.in_(unfinished), ImportFile.received)
+    models = select(ModelVersion.artefact).where(ModelVersion.artefact.is_not(None))
+    asked = {
+        "originals": select(Blob.sha256).order_by(Blob.sha256),
+        "artefacts": models.distinct().order_by(ModelVersion.artefact),
+        "staged": files.distinct().order_by(ImportFile.sha256),
+    }
+    for area in BLOB_AREAS:
+        found = connection.execute(asked[area], execution_options={"yield_per": 1000})
+        names.writelines(f"{area}/{sha256}\n".encode() for (sha256,) in found)
+
+
+def _blobs(blobs: BlobStore, names: IO[bytes], told: BackupManifest) -> Iterator[bytes]:
+    passed = {area: Names() for area in BLOB_AREAS}
+    for line in names:
+        name = line.decode().strip()
+        area, _, sha256 = name.partition("/")
+        file = _whole(blobs, area, sha256)  # type: ignore[arg-type]
+        if file is None:
+            told.missing.append(name)
+            continue
+        with file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            yield from member(name, size, _chunks(file))
+        passed[area].add(name)  # type: ignore[index]
+    told.blobs = {area: one.told() for area, one in passed.items()}
+    if told.missing and not passed["originals"].count:
+        raise Unavailable(
+            "None of the stored pictures is there: see that the folder or bucket of AKIN_BLOB_URL "
+            "is, then make the backup again."
+        )
+
+
+def _whole(blobs: BlobStore, area: BlobArea, sha256: str) -> BinaryIO | None:
+    """A stored file, unless it is gone or damaged."""
+    file = blobs.open(area, sha256)
+    if file is None:
+        return None
+    digest = hashlib.sha256()
+    for chunk in _chunks(file):
+        digest.update(chunk)
+    if digest.hexdigest() == sha256:
+        return file
+    file.close()
+    return None
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+def _gallery(runtime: Runtime, gallery_id: str, told: BackupManifest) -> Iterator[bytes]:
+    try:
+        gallery = runtime.galleries.open(gallery_id)
+    except NotFound:  # dropped meanwhile, or lost: a restore begins an empty one
+        return
+    told.points[gallery_id] = 0
+    piece, number = bytearray(), 0
+    for data, count in packed_gallery(gallery):
+        told.points[gallery_id] += count
+        piece += data
+        if len(piece) >= PIECE_BYTES:
+            number += 1
+            yield _piece(f"galleries/{gallery_id}", number, bytes(piece), told)
+            piece.clear()
+    yield _piece(f"galleries/{gallery_id}", number + 1, bytes(piece), told)
+
+
+def _touched(runtime: Runtime, begun: datetime) -> list[str]:
+    changed = Product.updated_at >= begun - _CLOCKS_APART
+    with runtime.database.read() as session:
+        return list(session.scalars(select(Product.id).where(changed)))
