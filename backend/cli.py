@@ -20,6 +20,7 @@ from backend.commands import (
     centring,
     checking,
     comparing,
+    environment,
     evaluating,
     exporting,
     galleries,
@@ -140,6 +141,7 @@ app.command()(evaluating.score_command(score_here))
 app.command()(evaluating.submit_command(submit_here))
 app.command()(maintenance.doctor_command(reconcile_here))
 app.command()(maintenance.reset)
+app.command()(environment.env)
 datasets.command("check")(checking.check_command(check_dataset))
 datasets.command("spn-positives")(positives.spn_positives_command(make_here, describe_options))
 datasets.command("accept")(positives.accept_command(accept_here))

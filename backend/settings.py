@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     gallery_api_key: SecretStr | None = None
     broker_url: str = "memory://"
     blob_url: str | None = None
+    s3_endpoint_url: str | None = None
+    """Of an S3 that is not Amazon's, for blobs at s3://bucket/prefix."""
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
