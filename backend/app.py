@@ -27,6 +27,7 @@ from backend.registry.service import ensure_active
 from backend.runtime import Runtime
 from backend.search import compare_routes
 from backend.search import routes as search_routes
+from backend.search.replica import ReplicaVoice
 from backend.search.serving import Serving
 from backend.training import measuring_routes
 from backend.training import routes as training_routes
@@ -107,6 +108,9 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
     serving = Serving(runtime, active)
     worker = start_in_process(runtime) if runtime.settings.embedded else None
     serving.start()
+    replica = None if runtime.settings.embedded else ReplicaVoice(runtime, serving)
+    if replica is not None:
+        replica.start()
     app.state.serving = serving
     log.info("ready", version=active.version, gallery=active.gallery_id)
     try:
@@ -114,6 +118,8 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
     finally:
         app.state.serving = None
         app.state.readiness.close()
+        if replica is not None:
+            replica.close()
         if worker is not None and not worker.stop():
             log.warning("a task did not stop in time; its job is taken up at the next start")
         serving.close()

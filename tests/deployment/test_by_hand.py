@@ -228,7 +228,7 @@ def test_an_upload_is_followed_by_its_id_from_the_request_to_its_vectors(site, s
     assert encoded["kind"] == "embed"
     assert encoded["subject"].startswith("g-")
     assert len(encoded["version"]) == 36
-    shop.delete_products([shop.product_by_sku("pink").id])
+    shop.delete_product(shop.product_by_sku("pink").id)
 
 
 def test_workers_show_what_they_did(site, shop):
