@@ -15,10 +15,12 @@ from backend.catalogue import import_routes
 from backend.catalogue import routes as catalogue_routes
 from backend.errors import Unavailable
 from backend.feedback import routes as feedback_routes
+from backend.gauges import Gauges
 from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
 from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestId, RequestMetrics
 from backend.migrating import check, upgrade
+from backend.readiness import Readiness, checks_of
 from backend.registry import deployment_routes, gallery_routes, version_routes
 from backend.registry import routes as registry_routes
 from backend.registry.retention import drop_orphans
@@ -26,6 +28,7 @@ from backend.registry.service import ensure_active
 from backend.runtime import Runtime
 from backend.search import compare_routes
 from backend.search import routes as search_routes
+from backend.search.replica import ReplicaVoice
 from backend.search.serving import Serving
 from backend.training import measuring_routes
 from backend.training import routes as training_routes
@@ -49,6 +52,8 @@ def create_app(runtime: Runtime) -> FastAPI:
     app = FastAPI(title="Akin", version="1", description=DESCRIPTION)
     app.state.runtime = runtime
     app.state.recipes = offered_recipes
+    app.state.gauges = Gauges(runtime)
+    app.state.readiness = Readiness(checks_of(runtime))
     for module in (
         catalogue_routes,
         import_routes,
@@ -68,12 +73,12 @@ def create_app(runtime: Runtime) -> FastAPI:
         app.include_router(module.router)
     app.include_router(health.router)
     problems.install(app)
-    app.add_middleware(RequestId)
     app.add_middleware(RequestMetrics)
     app.add_middleware(BodyLimit, limit=runtime.settings.max_body_bytes)
     app.add_middleware(OriginCheck, allowed=runtime.settings.allowed_hosts)
     if not runtime.settings.allow_open:
         app.add_middleware(HostCheck, allowed=runtime.settings.allowed_hosts)
+    app.add_middleware(RequestId)  # the last one is the outermost: every answer has its id
     return app
 
 
@@ -105,12 +110,18 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
     serving = Serving(runtime, active)
     worker = start_in_process(runtime) if runtime.settings.embedded else None
     serving.start()
+    replica = None if runtime.settings.embedded else ReplicaVoice(runtime, serving)
+    if replica is not None:
+        replica.start()
     app.state.serving = serving
     log.info("ready", version=active.version, gallery=active.gallery_id)
     try:
         yield
     finally:
         app.state.serving = None
+        app.state.readiness.close()
+        if replica is not None:
+            replica.close()
         if worker is not None and not worker.stop():
             log.warning("a task did not stop in time; its job is taken up at the next start")
         serving.close()

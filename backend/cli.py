@@ -21,6 +21,7 @@ from backend.commands import (
     centring,
     checking,
     comparing,
+    environment,
     evaluating,
     exporting,
     galleries,
@@ -143,6 +144,7 @@ app.command()(maintenance.doctor_command(reconcile_here))
 app.command()(maintenance.reset)
 app.command()(backing_up.backup)
 app.command()(backing_up.restore_command(reconcile_here))
+app.command()(environment.env)
 datasets.command("check")(checking.check_command(check_dataset))
 datasets.command("spn-positives")(positives.spn_positives_command(make_here, describe_options))
 datasets.command("accept")(positives.accept_command(accept_here))

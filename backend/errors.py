@@ -1,10 +1,13 @@
 """Every failure that a user can cause or mend is one of these types, told in one sentence.
 
 A sentence says what happened, where, and what to do. The HTTP layer turns the type into a problem
-document (RFC 9457), the command line into one line on standard error and an exit code.
+document (RFC 9457), the command line into one line on standard error and an exit code. Passwords in
+URLs and other secrets of the process are masked in it.
 """
 
 from __future__ import annotations
+
+from backend.masking import masked
 
 
 class AkinError(Exception):
@@ -14,8 +17,8 @@ class AkinError(Exception):
     code: str = "bad-request"
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+        self.sentence = masked(sentence)
+        super().__init__(self.sentence)
 
 
 class InvalidInput(AkinError):

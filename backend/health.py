@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from backend.dependencies import get_runtime
-from backend.jobs.service import counts_by_state
 from backend.problems import PROBLEM_RESPONSES
-from backend.runtime import Runtime
 from backend.search.serving import served
-from backend.telemetry import JOBS
 
 router = APIRouter(tags=["health"])
 
@@ -23,25 +19,25 @@ class Health(BaseModel):
 
 
 @router.get("/healthz", summary="The process lives")
-def healthz() -> Health:
-    """Yes, as long as it can answer at all."""
+async def healthz() -> Health:
+    """Yes, as long as it can answer at all: it waits for no thread and asks no other part."""
     return Health()
 
 
 @router.get("/readyz", summary="Searches will be answered", responses={503: PROBLEM_RESPONSES[503]})
-def readyz(request: Request, runtime: Runtime = Depends(get_runtime)) -> Health:
-    """Yes, once the backbone has encoded a first time and the database answers."""
+async def readyz(request: Request) -> Health:
+    """Yes, if the model is loaded, and the database (its tables of this version), the gallery and
+    in the server profile the broker answer, each within three seconds; else 503 names the part."""
     served(getattr(request.app.state, "serving", None))
-    runtime.database.ping()
+    await request.app.state.readiness.check()
     return Health()
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-def metrics(runtime: Runtime = Depends(get_runtime)) -> Response:
-    """Counters of requests, searches by stage, imports and jobs."""
-    with runtime.database.read() as session:
-        counts = counts_by_state(session)
-    JOBS.clear()
-    for (kind, state), count in counts.items():
-        JOBS.labels(kind, state).set(count)
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+def metrics(request: Request) -> Response:
+    """What this process counted and timed, and what stands in SQL, the broker and the galleries.
+
+    The latter is read at most every ten seconds; where a part does not answer the rest is told.
+    """
+    text = generate_latest() + request.app.state.gauges.text()
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

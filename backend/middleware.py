@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection
+from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.audit.service import REQUEST
-from backend.problems import problem
+from backend.metrics import REFUSED, REQUEST_SECONDS, REQUESTS
+from backend.problems import REQUEST_ID, problem
 from backend.settings import LOOPBACK
-from backend.telemetry import REQUEST_SECONDS, REQUESTS
 
 STREAMED = ("/v1/imports/", "/v1/models/import")
 """What is PUT below here is streamed to disk, under the route's own limit."""
@@ -22,7 +23,10 @@ STREAMED = ("/v1/imports/", "/v1/models/import")
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
+_REFUSALS = frozenset({429, 503})
 _REQUEST_ID = re.compile(r"[\w.:+/=-]{1,100}", re.ASCII)
+
+log = structlog.get_logger()
 
 
 class HostCheck:
@@ -117,22 +121,33 @@ class BodyLimit:
 
 
 class RequestId:
-    """Gives what a request does the id that it came with: in the log, and in the audit log."""
+    """Gives what a request does its id, the one that it came with or a new one: in the log, the
+    audit log, the jobs that it makes, and the answer's X-Request-ID."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = Headers(scope=scope).get("x-request-id", "") if scope["type"] == "http" else ""
-        if not _REQUEST_ID.fullmatch(given):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        with structlog.contextvars.bound_contextvars(**{REQUEST: given}):
-            await self.app(scope, receive, send)
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        # Where even the 500 is made, outside of here, the scope still has it.
+        scope.setdefault("state", {})[REQUEST] = request_id
+        with structlog.contextvars.bound_contextvars(**{REQUEST: request_id}):
+            await self.app(scope, receive, marked)
 
 
 class RequestMetrics:
-    """Counts and times requests by route template, so that ids do not become labels."""
+    """Counts and times requests by route template, so that ids do not become labels; says in the
+    log what changed something and what failed."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -155,7 +170,14 @@ class RequestMetrics:
             route = getattr(scope.get("route"), "path", "unknown")
             method = scope["method"] if scope["method"] in METHODS else "other"
             REQUESTS.labels(method, route, status).inc()
-            REQUEST_SECONDS.labels(method, route).observe(time.perf_counter() - begun)
+            seconds = time.perf_counter() - begun
+            REQUEST_SECONDS.labels(method, route).observe(seconds)
+            if status in _REFUSALS:
+                REFUSED.labels(status).inc()
+            if method not in READING or status >= 500:
+                log.info(
+                    "request", method=method, route=route, status=status, seconds=round(seconds, 4)
+                )
 
 
 def _without_port(host: str) -> str:

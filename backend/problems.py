@@ -14,10 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from backend.errors import AkinError
+from backend.metrics import ERRORS
 from backend.outages import OUTAGES, told
 
 log = structlog.get_logger()
 
+REQUEST_ID = "X-Request-ID"
+"""The header by which a request and its answer are known in the logs."""
 SHOWN_MISTAKES = 5
 """Of one request: a body of a thousand wrong entries gets an answer that can be read."""
 
@@ -43,6 +46,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def problem(status: int, detail: str, code: str) -> JSONResponse:
     """The answer for one failure; `detail` may hold any text."""
+    ERRORS.labels(status, code).inc()
     shown = detail.encode(errors="backslashreplace").decode()  # half a character has no UTF-8
     body = Problem(title=HTTPStatus(status).phrase, status=status, detail=shown, code=code)
     return JSONResponse(
@@ -112,10 +116,15 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("request failed", path=request.url.path, exc_info=error)
-    return problem(
+    """Made outside of every middleware, so the request's id is read and set here."""
+    request_id = getattr(request.state, "request", None)
+    log.error("request failed", path=request.url.path, request=request_id, exc_info=error)
+    answer = problem(
         500, "Something went wrong inside Akin: see the server's log for this time.", "internal"
     )
+    if request_id is not None:
+        answer.headers[REQUEST_ID] = request_id
+    return answer
 
 
 _HEADERS: dict[int, dict[str, str]] = {

@@ -13,8 +13,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from backend.encoding.preprocessing import PreprocessingKind
 from backend.encoding.spec import BackboneSpec
 from backend.errors import SetupError
+from backend.masking import hide, hide_password
 
 DEMO_HOME = Path(".akin-demo")
+_SECRETS_OF_LIBRARIES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -64,6 +66,12 @@ class Settings(BaseSettings):
     between two pictures each waits for this process; as many again, if ever so many are needed,
     decode what somebody waits for: pictures in queries, single images, missing renditions."""
     decode_seconds: float = Field(20.0, gt=0)
+
+    metrics_port: int | None = Field(None, ge=1, le=65535)
+    """Where a worker of its own process shows its metrics; it shows none while this is not set. The
+    API shows its own under `/metrics`."""
+    metrics_host: str = "127.0.0.1"
+    """The address of `metrics_port`; 0.0.0.0 where Prometheus is on another machine."""
 
     train_threads: int = Field(2, ge=1)
     train_segment_seconds: float = Field(600.0, gt=0, le=600)
@@ -158,7 +166,7 @@ def read_settings(**given: Any) -> Settings:
         SetupError: for a value that a setting cannot have.
     """
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -166,3 +174,17 @@ def read_settings(**given: Any) -> Settings:
             f"The setting {name.replace('_', '-')} is {first['input']!r}, which does not fit "
             f"({first['msg'].lower()}): give another, or change AKIN_{name.upper()}."
         ) from error
+    _hide_secrets(settings)
+    return settings
+
+
+def _hide_secrets(settings: Settings) -> None:
+    """No log and no sentence of this process shows them."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            hide(value.get_secret_value())
+        elif isinstance(value, str):
+            hide_password(value)
+    for name in _SECRETS_OF_LIBRARIES:
+        hide(os.environ.get(name))

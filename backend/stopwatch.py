@@ -7,13 +7,19 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from prometheus_client import Counter
+
 from backend import clock
 
 
 class Stopwatch:
-    """Adds up the seconds of named stages, from any thread; `total` is from its making on."""
+    """Adds up the seconds of named stages, from any thread; `total` is from its making on.
 
-    def __init__(self) -> None:
+    counted: a metric with the label `stage`, which gets the seconds as they come.
+    """
+
+    def __init__(self, counted: Counter | None = None) -> None:
+        self._counted = counted
         self._begun = clock.monotonic()
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._lock = threading.Lock()
@@ -31,6 +37,8 @@ class Stopwatch:
         """Add seconds to a stage."""
         with self._lock:
             self._seconds[name] += seconds
+        if self._counted is not None:
+            self._counted.labels(name).inc(max(seconds, 0.0))
 
     def seconds(self) -> dict[str, float]:
         """Seconds by stage so far, to the microsecond, and `total`."""

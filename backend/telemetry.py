@@ -1,4 +1,4 @@
-"""Logs and measurements: one structured log, one set of Prometheus metrics."""
+"""The one structured log. What is counted and timed stands in `backend.metrics`."""
 
 from __future__ import annotations
 
@@ -8,27 +8,17 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
-REQUESTS = Counter("akin_requests_total", "HTTP requests", ["method", "route", "status"])
-REQUEST_SECONDS = Histogram("akin_request_seconds", "Time to answer a request", ["method", "route"])
-SEARCH_STAGE_SECONDS = Histogram(
-    "akin_search_stage_seconds",
-    "Time of each stage of a search",
-    ["stage"],
-    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
-)
-EMBEDDED_IMAGES = Counter("akin_embedded_images_total", "Images encoded into a gallery")
-INGESTED_ITEMS = Counter("akin_ingested_items_total", "Files and rows imported", ["outcome"])
+from backend.masking import mask_line
+
 LOG_BYTES = 10 * 2**20
-JOBS = Gauge("akin_jobs", "Jobs by kind and state", ["kind", "state"])
 
 
 def configure_logs(*, file: Path | None = None, json: bool = False) -> None:
     """One log for everything, libraries included.
 
     With a file: every line goes there as JSON, and only warnings to standard error. Without: all to
-    standard error, as lines for people or JSON for machines.
+    standard error, as lines for people or JSON for machines. Secrets are masked in all of them.
     """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -71,6 +61,7 @@ def _formatter(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             *trace,
+            mask_line,
             renderer,
         ],
     )

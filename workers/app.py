@@ -16,8 +16,9 @@ from backend import clock
 from backend.errors import SetupError
 from backend.jobs.broker import Queue, task_name
 from backend.runtime import Runtime
-from workers.execution import Body, execute
+from workers.execution import execute
 from workers.maintenance import Sweeper
+from workers.patience import Body
 
 LANES = {"io": 2, "embed": 1, "reembed": 1, "train": 1}
 """Threads for each queue. A lane is a worker of its own, so that imports never block embedding."""

@@ -13,6 +13,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_ready, worker_shutting_down
 from celery.utils.dispatch import Signal
 from kombu.exceptions import OperationalError
+from prometheus_client import start_http_server
 
 from backend.errors import AkinError, SetupError
 from backend.jobs.broker import Queue
@@ -52,13 +53,15 @@ def worker_app(settings: Settings) -> Celery:
     """The Celery app with every task, over a runtime that stays open with the process.
 
     Raises:
-        SetupError: for settings that cannot work, or tables of another version.
+        SetupError: for settings that cannot work, tables of another version, or a metrics port in
+            use.
         Unavailable: if the Qdrant server does not answer.
     """
     _need_a_broker(settings)
     runtime = open_runtime(settings)
     check(runtime.database)
     warn_of_eviction(runtime.queue)
+    show_metrics(settings)
     shutdown = threading.Event()
     worker_shutting_down.connect(lambda **_: shutdown.set(), weak=False)
     worker_ready.connect(_greet, weak=False)
@@ -78,6 +81,24 @@ def beat_app(settings: Settings) -> Celery:
     app = Queue(settings.broker_url).app
     ask_for_rounds(app)
     return app
+
+
+def show_metrics(settings: Settings) -> None:
+    """What this process counts and times, for Prometheus, if a port is set for it.
+
+    Raises:
+        SetupError: if something else has the port.
+    """
+    if settings.metrics_port is None:
+        return
+    host, port = settings.metrics_host, settings.metrics_port
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise SetupError(
+            f"The metrics cannot be shown at port {port} on {host} "
+            f"({(error.strerror or str(error)).lower()}): set AKIN_METRICS_PORT to a free one."
+        ) from error
 
 
 def warn_of_eviction(queue: Queue) -> None:

@@ -26,10 +26,10 @@ from backend.errors import Conflict
 from backend.gallery.port import Gallery, Point
 from backend.jobs.service import ensure_embed
 from backend.jobs.tables import Job, JobItem
+from backend.metrics import EMBED_STAGE_SECONDS, EMBEDDED_IMAGES
 from backend.registry.coverage import coverage
 from backend.registry.service import gallery_row, version_of_gallery
 from backend.stopwatch import Stopwatch
-from backend.telemetry import EMBEDDED_IMAGES
 from workers.app import task
 from workers.embedding_rows import (
     Wanted,
@@ -84,7 +84,7 @@ class _Embedding:
         self._run = run
         self._gallery_id = run.subject or ""
         self._gallery = self._opened()
-        self._watch = Stopwatch()
+        self._watch = Stopwatch(EMBED_STAGE_SECONDS)
         self._encoding_seconds = 0.0  # from the first picture of a round to its last point
         with run.read() as session:
             job = session.get_one(Job, run.job_id)
@@ -96,6 +96,7 @@ class _Embedding:
         """Loaded only where there is something to encode."""
         with self._run.read() as session:
             version = version_of_gallery(session, self._gallery_id)
+        structlog.contextvars.bind_contextvars(version=version.id)
         return self._run.runtime.models.load(version).backbone
 
     def work(self) -> dict[str, Any]:

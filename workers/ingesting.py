@@ -24,8 +24,8 @@ from backend.catalogue.service import ensure_embedded
 from backend.database import after_commit
 from backend.errors import AkinError
 from backend.jobs.tables import Job, JobItem
+from backend.metrics import INGEST_STAGE_SECONDS, INGESTED_ITEMS
 from backend.stopwatch import Stopwatch
-from backend.telemetry import INGESTED_ITEMS
 from workers.app import task
 from workers.picture_intake import Intake, known_blobs, take_in
 from workers.plan_writing import row_said_again, write_plan
@@ -57,7 +57,7 @@ def ingest(run: Run) -> dict[str, Any]:
         Conflict: if its files are not kept any more.
         TooLarge: if they make too many items.
     """
-    watch = Stopwatch()
+    watch = Stopwatch(INGEST_STAGE_SECONDS)
     with StagedFiles(run.runtime.blobs) as staged:
         with watch.stage("plan"):
             write_plan(run, staged)

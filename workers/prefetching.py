@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -61,7 +62,8 @@ class Behind:
     def submit(self, work: Callable[[], None]) -> None:
         """Do `work` in the thread, once the piece before it is done."""
         self._wait()
-        self._last = self._pool.submit(work)
+        # With what the log lines and jobs of the one that hands it over are known by.
+        self._last = self._pool.submit(contextvars.copy_context().run, work)
 
     def _wait(self) -> None:
         last, self._last = self._last, None

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -169,7 +170,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
             timeout_keep_alive=75,
         )
         # uvicorn raises the signal again once it has stopped; by then stopping is no failure.
-        with running(app, runtime, err.print), suppress(KeyboardInterrupt):
+        with running(app, runtime, partial(_tell, settings)), suppress(KeyboardInterrupt):
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             with _what_stays_frozen():
                 uvicorn.Server(config).run(sockets=[listening])
@@ -201,7 +202,13 @@ def _greet(settings: Settings, ui: bool, seed: Seed | None) -> None:
     while ui and not _answers(f"{settings.ui_url}/_stcore/health"):
         time.sleep(0.1)
     address = settings.ui_url if ui else f"{settings.api_url}/docs"
-    err.print(f"\n[bold]Akin is ready:[/bold] open {address}  (stop with Ctrl-C)")
+    _tell(settings, f"\n[bold]Akin is ready:[/bold] open {address}  (stop with Ctrl-C)")
+
+
+def _tell(settings: Settings, sentence: str) -> None:
+    """To people at a terminal; a log of JSON lines has its own lines for the same."""
+    if settings.embedded or sys.stderr.isatty():
+        err.print(sentence)
 
 
 def _answers(url: str) -> bool:

@@ -68,9 +68,13 @@ class Queue:
         Raises:
             kombu.exceptions.OperationalError: if the broker does not answer.
         """
+        return self.messages(QUEUE_OF_KIND[kind])
+
+    def messages(self, queue: str) -> int:
+        """How many messages no worker has taken yet in this queue; raises as `waiting` does."""
         with self.app.connection_for_write() as connection:
-            queue = self.app.amqp.queues[QUEUE_OF_KIND[kind]](connection.default_channel)
-            return int(queue.queue_declare().message_count)
+            declared = self.app.amqp.queues[queue](connection.default_channel)
+            return int(declared.queue_declare().message_count)
 
     def ping(self) -> None:
         """Ask the broker for a connection; raises `Unavailable` if there is none to be had."""

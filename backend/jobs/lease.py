@@ -16,10 +16,12 @@ from sqlalchemy import CursorResult, case, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend import clock
+from backend.database import after_commit
 from backend.jobs.noting import note_ended
 from backend.jobs.schemas import FINISHED, TRAIN
 from backend.jobs.states import HELD, Event, after
 from backend.jobs.tables import Job
+from backend.metrics import LEASES_LOST
 
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 15.0
@@ -161,6 +163,7 @@ def _expire(session: Session, *, before_now: bool) -> int:
     for job in jobs:
         expire(job)
         note_ended(session, job)
+        after_commit(session, LEASES_LOST.labels(job.kind).inc)
     return len(jobs)
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from sqlalchemy import ColumnElement, Select, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from backend import clock
+from backend.audit.service import REQUEST
 from backend.database import after_commit
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.jobs.broker import Queue
@@ -40,6 +42,7 @@ def create(
         parameters=parameters or {},
         result={},
         actor=actor,
+        request_id=_request_id(),
         created_at=clock.now(),
         queued_at=None if collecting else clock.now(),
     )
@@ -170,12 +173,6 @@ def list_jobs(
     return Page(items=[to_schema(job) for job in jobs[:limit]], next_cursor=further, total=total)
 
 
-def counts_by_state(session: Session) -> dict[tuple[str, str], int]:
-    """How many jobs there are, by kind and state."""
-    grouped = select(Job.kind, Job.state, func.count()).group_by(Job.kind, Job.state)
-    return {(kind, state): count for kind, state, count in session.execute(grouped)}
-
-
 def items(
     session: Session,
     job_id: str,
@@ -217,6 +214,12 @@ def to_schema(job: Job) -> JobOut:
     if shown.rate and shown.total is not None:
         shown.seconds_left = round(max(shown.total - shown.done, 0) / shown.rate, 1)
     return shown
+
+
+def _request_id() -> str | None:
+    """Of the request that is being answered, or whose job is being done."""
+    given = structlog.contextvars.get_contextvars().get(REQUEST)
+    return None if given is None else str(given)[:100]
 
 
 def _queued(session: Session, queue: Queue, job: Job) -> Job:

@@ -42,6 +42,9 @@ class Job(Base):
     total: Mapped[int | None]
     actor: Mapped[str] = mapped_column(String(100))
 
+    request_id: Mapped[str | None] = mapped_column(String(100))
+    """The `X-Request-ID` of the request that it goes back to, over other jobs too."""
+
     attempts: Mapped[int] = mapped_column(default=0)
     lease_token: Mapped[int] = mapped_column(default=0)
     """The fencing token: grows with each claim; a write under an older one is refused."""

@@ -13,6 +13,7 @@ from backend.problems import PROBLEM_RESPONSES
 from backend.registry import history, promotion
 from backend.registry.deployments import Active, active, before, to_active
 from backend.registry.lifecycle import version_row
+from backend.registry.replicas import preload
 from backend.registry.schemas import (
     DeploymentOut,
     PromoteRequest,
@@ -114,7 +115,7 @@ def rollback(
     with runtime.database.read() as session:
         earlier = before(session, active(session))
     if earlier is not None:
-        serving.prepare(earlier)
+        _load_everywhere(runtime, serving, earlier)
     with runtime.database.write() as session:
         now = promotion.rollback(session, actor=actor.name, reason=request.reason)
         told = history.deployed(session, now)
@@ -170,7 +171,14 @@ def _prepare(runtime: Runtime, serving: Serving, version_id: str) -> None:
     loaded when it does."""
     wanted = _at_once(runtime, version_id)
     if wanted is not None:
-        serving.prepare(wanted)
+        _load_everywhere(runtime, serving, wanted)
+
+
+def _load_everywhere(runtime: Runtime, serving: Serving, version: Active) -> None:
+    """In this process, and in every other that answers: none of them lags behind the row."""
+    serving.prepare(version)
+    if not runtime.settings.embedded:
+        preload(runtime.database, (version.version_id, version.gallery_id))
 
 
 def _at_once(runtime: Runtime, version_id: str) -> Active | None:

@@ -111,6 +111,25 @@ class Promotion(Base):
     ended_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
+class Replica(Base):
+    """An API process of the server profile: alive while `seen_at` is recent, and what it has
+    loaded, so that a version is deployed only once all that live can answer with it."""
+
+    __tablename__ = "replicas"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    """Host and process, for people."""
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+    loaded: Mapped[list[list[str]]] = mapped_column(Json, default=list)
+    """Pairs of version id and gallery id."""
+    asked_version: Mapped[str | None] = mapped_column(String(36))
+    """What it is to load beside the version that answers."""
+    asked_gallery: Mapped[str | None] = mapped_column(String(40))
+    error: Mapped[str | None] = mapped_column(Text)
+    """Why it cannot load what it was asked to, in one sentence."""
+
+
 class Embedding(Base):
     """That a gallery holds an image, and at which revision of the image (DESIGN, Decision 10)."""
 

@@ -18,6 +18,7 @@ from backend.composition.explanation import FeatureMeans, explain
 from backend.composition.query import answering, compose_queries
 from backend.composition.sphere import Vectors
 from backend.gallery.port import SCORE_DECIMALS
+from backend.metrics import SEARCH_STAGE_SECONDS
 from backend.registry.deployments import Active
 from backend.registry.loading import LoadedVersion
 from backend.runtime import Runtime
@@ -35,7 +36,6 @@ from backend.search.schemas import SearchRequest, SearchResponse, Share
 from backend.search.windows import Asked, Group, Window, Windows
 from backend.search.words import read_words
 from backend.stopwatch import Stopwatch
-from backend.telemetry import SEARCH_STAGE_SECONDS
 
 
 class SearchService:

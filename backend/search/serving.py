@@ -106,6 +106,12 @@ class Serving:
                 with self._lock:
                     self._served.insert(0, made)
 
+    def loaded(self) -> set[tuple[str, str]]:
+        """The ids of the versions in memory, each with its gallery's."""
+        with self._lock:
+            found = [served.service.active for served in self._served]
+        return {(one.version_id, one.gallery_id) for one in found}
+
     def follow(self) -> None:
         """Take over what is deployed now, if that is another version or gallery.
 

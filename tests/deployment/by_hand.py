@@ -33,6 +33,8 @@ NEEDED = ("redis-server", "redis-cli", "nginx", "envsubst", "wget", "bash")
 PROFILE = "cpu"
 INSIDE = {"redis": 6379, "qdrant": 6333, "api": 8000, "ui": 8501, "nginx": 8080}
 """The port that each service listens on in its container."""
+ALSO = {"tls": "8443", "metrics": "9100"}
+"""Further ports: nginx's over TLS, and that of each worker's metrics."""
 START_SECONDS = 600  # half a minute on two cores that have nothing else to do
 LOG_LINES = 30
 _NGINX_USER = 101
@@ -44,6 +46,8 @@ class ByHand:
     """All services of one profile; a context manager that has them running and healthy."""
 
     folder: Path
+    certificate: tuple[Path, Path] | None = None
+    """A certificate and its key, for TLS."""
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict, init=False)
 
     def __enter__(self) -> Self:
@@ -63,6 +67,13 @@ class ByHand:
     @property
     def origin(self) -> str:
         """Where nginx answers."""
+        if self.certificate:
+            return f"https://127.0.0.1:{self.tls_port}"
+        return self.plain_origin
+
+    @property
+    def plain_origin(self) -> str:
+        """Where nginx answers without TLS."""
         return f"http://127.0.0.1:{self.ports['nginx']}"
 
     def url(self, service: str) -> str:
@@ -90,12 +101,20 @@ class ByHand:
 
     def _prepare(self, stack: ExitStack) -> None:
         self.ports = {name: free_port() for name in INSIDE}
+        self.tls_port = free_port()
+        self.metrics_ports: dict[str, int] = {}
         self._database = urlsplit(stack.enter_context(scratch_postgres()))
         variables = {
             "POSTGRES_PASSWORD": "pgsecret",
             "REDIS_PASSWORD": "redissecret",
             "QDRANT_API_KEY": "qdrantsecret",
+            "S3_SECRET_KEY": "s3secret",
+            "GRAFANA_PASSWORD": "grafanasecret",
         }
+        if self.certificate:
+            certificate, key = self.certificate
+            variables |= {"TLS_CERTIFICATE_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
+            variables["HTTPS_PORT"] = str(self.tls_port)
         services = compose.read(variables).services
         self.services = {
             name: service
@@ -127,7 +146,8 @@ class ByHand:
             time.sleep(0.5)
 
     def _may(self, service: Service, healthy: set[str]) -> bool:
-        return set(service.depends_on) <= healthy
+        needed = {name for name, one in service.depends_on.items() if one.required}
+        return needed <= healthy
 
     def _is_well(self, name: str, process: subprocess.Popen[bytes]) -> bool:
         code, health = process.poll(), self.services[name].healthcheck
@@ -149,7 +169,8 @@ class ByHand:
 
     def _spawn(self, name: str) -> None:
         if name == "nginx":
-            self._fill_in_template()
+            for volume in self.services["nginx"].volumes:
+                self._mount(*volume.split(":")[:2])
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 self._command(name),
@@ -183,12 +204,14 @@ class ByHand:
         home = {"HOME": str(self.folder / "models"), "PYTHONPATH": str(REPOSITORY)}
         return {"PATH": os.environ["PATH"], **home, **own}
 
-    def _fill_in_template(self) -> None:
-        """What the nginx image's entrypoint does with templates."""
+    def _mount(self, source: str, target: str) -> None:
+        """A file where nginx looks for it; of a template what its entrypoint makes of it."""
+        if not target.startswith(_TEMPLATES):
+            if source != "/dev/null":
+                shutil.copy(source, self._nginx_folder / Path(target).name)
+                (self._nginx_folder / Path(target).name).chmod(0o644)
+            return
         environment = self._environment("nginx")
-        (mounted,) = self.services["nginx"].volumes
-        source, target, _ = mounted.split(":")
-        assert target.startswith(_TEMPLATES)
         wanted = re.compile(environment["NGINX_ENVSUBST_FILTER"])
         names = " ".join(f"${{{key}}}" for key in environment if wanted.search(key))
         filled = subprocess.run(
@@ -215,10 +238,19 @@ class ByHand:
             text = re.sub(rf"\b{other}:{port}\b", f"127.0.0.1:{self.ports[other]}", text)
         if (own := INSIDE.get(name)) is not None:
             text = re.sub(rf"(?<=127\.0\.0\.1[:/]){own}\b|^{own}$", str(self.ports[name]), text)
+        text = self._further_port(name, text)
         text = re.sub(r"^0\.0\.0\.0$", "127.0.0.1", text)
         text = text.replace("file:///blobs", (self.folder / "blobs").as_uri())
         own_folder = self._nginx_folder if name == "nginx" else self.folder / name
-        return re.sub(r"^/tmp\b", str(own_folder), text)
+        return re.sub(r"^/(tmp|tls)\b", str(own_folder), text)
+
+    def _further_port(self, name: str, text: str) -> str:
+        """A port of each worker's own, since all are on one machine here."""
+        if text == ALSO["tls"]:
+            return str(self.tls_port)
+        if text == ALSO["metrics"]:
+            return str(self.metrics_ports.setdefault(name, free_port()))
+        return text
 
     def _end(self) -> None:
         for process in self.running.values():

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 REPOSITORY = Path(__file__).parents[2]
 COMPOSE_FILE = REPOSITORY / "docker-compose.yml"
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?+])([^}]*))?\}")
 
 
 class MissingVariable(Exception):
@@ -54,6 +54,7 @@ class Health(_Part):
 
 class Dependency(_Part):
     condition: Literal["service_started", "service_healthy", "service_completed_successfully"]
+    required: bool = True
 
 
 class Device(_Part):
@@ -66,8 +67,14 @@ class Reservations(_Part):
     devices: list[Device]
 
 
+class Limits(_Part):
+    memory: Annotated[str, StringConstraints(pattern=r"^\d+[mg]$")]
+    pids: int = Field(ge=1)
+
+
 class Resources(_Part):
-    reservations: Reservations
+    limits: Limits
+    reservations: Reservations | None = None
 
 
 class Deploy(_Part):
@@ -79,6 +86,7 @@ class Service(_Part):
 
     image: str
     build: Build | None = None
+    entrypoint: list[Text] = []
     command: list[Text] = []
     environment: Environment = {}
     depends_on: dict[Name, Dependency] = {}
@@ -90,6 +98,7 @@ class Service(_Part):
     volumes: list[Text] = []
     deploy: Deploy | None = None
     stop_grace_period: Duration = "10s"
+    cpu_shares: int = Field(1024, ge=2)
     user: Text | None = None
     init: bool = False
     read_only: bool = False
@@ -124,9 +133,9 @@ def read(variables: Mapping[str, str]) -> Compose:
 
 def asked() -> dict[str, tuple[str, str]]:
     """By name, what the file says about each of its variables: `-` and the default, or `?` and the
-    sentence."""
+    sentence. What stands only where a variable is set (`+`) says nothing of it."""
     found = _VARIABLE.findall(COMPOSE_FILE.read_text())
-    return {name: (kind, rest) for name, kind, rest in found}
+    return {name: (kind, rest) for name, kind, rest in found if kind != "+"}
 
 
 def _filled(value: Any, given: Mapping[str, str]) -> Any:
@@ -142,6 +151,8 @@ def _filled(value: Any, given: Mapping[str, str]) -> Any:
 
 def _value(found: re.Match[str], given: Mapping[str, str]) -> str:
     name, kind, rest = found.groups()
+    if kind == "+":
+        return str(rest) if given.get(name) else ""
     if given.get(name):
         return given[name]
     if kind == "?":

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
+import json
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image as Pillow
 from playwright.sync_api import expect, sync_playwright
 
 from backend.catalogue.schemas import FileClaim, ImportCreate
@@ -193,6 +197,58 @@ def largest_of(folder: Path) -> int:
         except FileNotFoundError:  # renamed meanwhile
             continue
     return max(sizes, default=0)
+
+
+# --- what is told of it
+
+
+def lines(site, service, **wanted):
+    """The lines of a service's log with these values; every line is JSON."""
+    told = [json.loads(line) for line in (site.folder / f"{service}.log").read_text().splitlines()]
+    return [line for line in told if wanted.items() <= line.items()]
+
+
+def test_an_upload_is_followed_by_its_id_from_the_request_to_its_vectors(site, shop):
+    opened = httpx.post(f"{site.origin}/v1/imports", json={})
+    request, job = opened.headers["x-request-id"], opened.json()["id"]
+    (said,) = lines(site, "api", request=request)
+    assert (said["event"], said["route"], said["status"]) == ("request", "/v1/imports", 201)
+    buffer = io.BytesIO()
+    Pillow.new("RGB", (50, 50), "hotpink").save(buffer, "PNG")
+    data = buffer.getvalue()
+    sha256 = hashlib.sha256(data).hexdigest()
+    shop.claim_files(job, [FileClaim(name="pink.png", sha256=sha256, size=len(data))])
+    httpx.put(f"{site.origin}/v1/imports/{job}/files/{sha256}", content=data)
+    shop.start_import(job)
+    wait_until(lambda: shop.summary().embedded == PRODUCTS + 1)
+    wait_until(lambda: lines(site, "embedder-cpu", request=request, event="job done"))
+    (done,) = lines(site, "worker", request=request, event="job done")
+    assert (done["job"], done["kind"]) == (job, "ingest")
+    (encoded,) = lines(site, "embedder-cpu", request=request, event="encoded")
+    assert encoded["kind"] == "embed"
+    assert encoded["subject"].startswith("g-")
+    assert len(encoded["version"]) == 36
+    shop.delete_product(shop.product_by_sku("pink").id)
+
+
+def test_workers_show_what_they_did(site, shop):
+    worker, embedder = (
+        httpx.get(f"http://127.0.0.1:{site.metrics_ports[name]}/metrics").text
+        for name in ("worker", "embedder-cpu")
+    )
+    assert 'akin_job_seconds_count{kind="ingest",outcome="done"}' in worker
+    assert re.search(r"^akin_embedded_images_total [1-9]", embedder, re.MULTILINE)
+    assert re.search(r'^akin_embed_stage_seconds_total\{stage="encode"\} ', embedder, re.MULTILINE)
+    api = httpx.get(f"{site.url('api')}/metrics").text
+    assert re.search(r'^akin_gallery_coverage\{gallery="g-\w+"\} 1.0$', api, re.MULTILINE)
+    for part in ("database", "broker", "gallery"):
+        assert f'akin_part_up{{part="{part}"}} 1.0' in api
+
+
+def test_no_secret_is_in_any_log(site, shop):
+    for path in site.folder.glob("*.log"):
+        for secret in ("redissecret", "qdrantsecret", "s3secret", "grafanasecret"):
+            assert secret not in path.read_text(errors="replace"), path.name
 
 
 # --- the end

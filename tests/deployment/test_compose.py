@@ -18,7 +18,13 @@ from tests import services
 from tests.deployment import compose
 from tests.deployment.compose import COMPOSE_FILE, REPOSITORY, Compose, MissingVariable
 
-SECRETS = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "QDRANT_API_KEY")
+SECRETS = (
+    "POSTGRES_PASSWORD",
+    "REDIS_PASSWORD",
+    "QDRANT_API_KEY",
+    "S3_SECRET_KEY",
+    "GRAFANA_PASSWORD",
+)
 FILLED = dict.fromkeys(SECRETS, "secret")
 ONE_SHOTS = {"migration"}
 OF_THE_UI = {"AKIN_URL", "AKIN_PUBLIC_URL"}
@@ -68,26 +74,26 @@ def test_what_is_referred_to_is_there(file):
         assert set(service.networks) <= set(file.networks)
         for volume in service.volumes:
             source = volume.split(":")[0]
-            is_there = source in file.volumes or (REPOSITORY / source).exists()
+            is_there = source in file.volumes or (REPOSITORY / source).exists()  # or /dev/null
             assert is_there, volume
 
 
 # --- what may be reached
 
 
-def test_ports_are_published_on_this_machine_only_and_by_nginx_only(file):
+def test_ports_are_published_on_this_machine_only_and_by_nginx_and_grafana_only(file):
     published = {name: s.ports for name, s in file.services.items() if s.ports}
-    assert list(published) == ["nginx"]
-    assert all(port.startswith("127.0.0.1:") for port in published["nginx"])
+    assert list(published) == ["nginx", "grafana"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
 def test_the_stores_have_no_way_out_and_no_way_past_akin(file):
     data = file.networks["data"]
     assert data is not None
     assert data.internal
-    for name in ("postgres", "redis", "qdrant"):
+    for name in ("postgres", "redis", "qdrant", "minio"):
         assert file.services[name].networks == ["data"]
-    for name in ("nginx", "ui"):
+    for name in ("nginx", "ui", "grafana"):
         assert "data" not in file.services[name].networks
 
 
@@ -108,7 +114,8 @@ def test_no_secret_has_a_default():
     asked = compose.asked()
     assert {name for name, (kind, _) in asked.items() if kind == "?"} == set(SECRETS)
     for name in asked:
-        is_secret = any(word in name for word in ("PASSWORD", "KEY", "SECRET", "TOKEN"))
+        is_file = name.endswith("_FILE")
+        is_secret = not is_file and re.search("PASSWORD|KEY|SECRET|TOKEN", name) is not None
         assert is_secret == (name in SECRETS)
     text = COMPOSE_FILE.read_text()
     assert not re.search(r"(PASSWORD|API_KEY|AUTH|requirepass)\"?[:,] *\"?(?!\"?\$\{)\w", text)
@@ -118,7 +125,8 @@ def test_no_secret_has_a_default():
 def test_a_missing_secret_is_told_with_what_to_do(missing):
     others = {name: value for name, value in FILLED.items() if name != missing}
     with pytest.raises(
-        MissingVariable, match=rf"{missing} is missing.*write it into \.env.*openssl"
+        MissingVariable,
+        match=rf"{missing} is missing.*write \.env with python3 -m backend.environment_file",
     ):
         compose.read(others)
 
@@ -130,8 +138,9 @@ def test_the_example_names_every_variable_and_holds_no_secret():
     assert {given[name] for name in SECRETS} == {""}
     for name, (kind, default) in compose.asked().items():
         if kind == "-":
-            assert given[name] == default, name
+            assert given[name] == default.replace("/dev/null", ""), name
     profiles = {p for s in compose.read(FILLED).services.values() for p in s.profiles}
+    assert profiles == {"cpu", "gpu", "s3", "observability"}
     assert given["COMPOSE_PROFILES"] in profiles
 
 
@@ -140,7 +149,8 @@ def test_the_example_names_every_variable_and_holds_no_secret():
 
 def test_images_are_named_by_version(file):
     for service in file.services.values():
-        assert re.search(r":v?\d+\.\d+(\.\d+)?(-[a-z0-9]+)?$", service.image), service.image
+        version = r":v?\d+\.\d+(\.\d+)?(-[a-z0-9]+)?$|:RELEASE\.\d{4}-\d\d-\d\dT[\d-]+Z$"
+        assert re.search(version, service.image), service.image
     assert file.services["qdrant"].image == services.QDRANT_IMAGE
 
 
@@ -236,6 +246,64 @@ def test_trainers_share_what_a_run_goes_on_from(file):
 def test_the_gpu_worker_reserves_a_card_and_insists_on_it(file, name):
     service = file.services[name]
     assert service.deploy is not None
+    assert service.deploy.resources.reservations is not None
     (device,) = service.deploy.resources.reservations.devices
     assert (device.driver, device.capabilities) == ("nvidia", ["gpu"])
     assert service.environment["AKIN_DEVICE"] == "cuda"
+
+
+# --- resources, profiles, TLS
+
+
+def megabytes(size):
+    return int(size[:-1]) * (1024 if size.endswith("g") else 1)
+
+
+def test_nothing_may_take_the_whole_machine(file):
+    for name, service in file.services.items():
+        assert service.deploy is not None, name
+        assert megabytes(service.deploy.resources.limits.memory) >= 256, name
+    redis = file.services["redis"]
+    wanted = redis.command[redis.command.index("--maxmemory") + 1].removesuffix("b")
+    assert redis.deploy is not None
+    # It forks to rewrite its log, and then holds what changes meanwhile twice.
+    assert megabytes(redis.deploy.resources.limits.memory) >= 2 * megabytes(wanted)
+
+
+def test_searches_come_before_the_work_of_workers(file):
+    api = file.services["api"].cpu_shares
+    for name in ("worker", "embedder-cpu", "embedder-gpu", "trainer-cpu", "trainer-gpu"):
+        assert file.services[name].cpu_shares < api
+
+
+def test_what_belongs_to_a_profile_is_needed_by_nothing_outside_of_it(file):
+    for name, service in file.services.items():
+        for other, dependency in service.depends_on.items():
+            profiles = file.services[other].profiles
+            assert not dependency.required or set(profiles) <= set(service.profiles), (name, other)
+
+
+def test_a_bucket_takes_the_place_of_the_volume_by_variables():
+    given = {"BLOB_URL": "s3://akin", "S3_ENDPOINT_URL": "http://minio:9000", "S3_USER": "ann"}
+    services = compose.read(FILLED | given).services
+    for name in ("api", "worker", "embedder-cpu", "trainer-gpu"):
+        environment = services[name].environment
+        assert environment["AKIN_BLOB_URL"] == "s3://akin"
+        assert environment["AKIN_S3_ENDPOINT_URL"] == "http://minio:9000"
+        user, key = environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
+        minio = services["minio"].environment
+        assert (user, key) == (minio["MINIO_ROOT_USER"], minio["MINIO_ROOT_PASSWORD"])
+        assert "way-out" in services[name].networks
+    assert services["minio"].profiles == ["s3"]
+
+
+def test_two_variables_bring_tls(file):
+    plain = file.services["nginx"].volumes
+    assert any("/servers.conf.template:" in volume for volume in plain)
+    assert sum(volume.startswith("/dev/null:") for volume in plain) == 2
+    given = {"TLS_CERTIFICATE_FILE": "/etc/akin/cert.pem", "TLS_KEY_FILE": "/etc/akin/key.pem"}
+    nginx = compose.read(FILLED | given).services["nginx"]
+    targets = dict(volume.rsplit(":", 2)[:2] for volume in nginx.volumes)
+    assert targets["./deploy/nginx/servers-tls.conf.template"].endswith("/servers.conf.template")
+    assert targets["/etc/akin/cert.pem"] == nginx.environment["NGINX_CERTIFICATE"]
+    assert targets["/etc/akin/key.pem"] == nginx.environment["NGINX_CERTIFICATE_KEY"]

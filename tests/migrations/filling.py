@@ -19,7 +19,14 @@ from backend.catalogue.tables import (
 from backend.database import Base, Database
 from backend.feedback.tables import Triplet
 from backend.jobs.tables import ImportFile, Job, JobItem
-from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion, Promotion
+from backend.registry.tables import (
+    Deployment,
+    Embedding,
+    GalleryRow,
+    ModelVersion,
+    Promotion,
+    Replica,
+)
 from backend.training.tables import TrainingLogLine, TrainingPoint
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -86,6 +93,7 @@ def _jobs() -> list[Base]:
 
 def _registry() -> list[Base]:
     return [
+        Replica(id="r1", name="host:1", seen_at=NOON, loaded=[["v1", "g1"]]),
         ModelVersion(
             id="v1",
             name="first",

@@ -11,6 +11,13 @@ from backend.gallery.port import Gallery
 from backend.runtime import Runtime
 from tests.backend.search.shop import write_tiny_backbone
 from tests.workers.workshop import activate, use
+from workers import patience
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that is away is asked again at once."""
+    monkeypatch.setattr(patience, "FIRST_SECONDS", 0.01)
 
 
 @pytest.fixture(scope="module")

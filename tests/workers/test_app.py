@@ -17,7 +17,8 @@ from backend.jobs.sweeping import sweep
 from backend.runtime import Runtime
 from tests.conftest import MovableClock
 from workers.app import InProcessWorker, start_in_process
-from workers.execution import BUG, Body, execute
+from workers.execution import BUG, execute
+from workers.patience import Body
 from workers.run import Run
 
 Result = dict[str, Any]

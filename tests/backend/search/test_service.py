@@ -13,9 +13,9 @@ from backend.composition.composer import COMPOSERS, QueryFeatures
 from backend.composition.query import compose_query
 from backend.encoding.backbone import BackboneSpec, load_backbone
 from backend.errors import InvalidInput, NotFound, Unavailable
+from backend.metrics import SEARCH_STAGE_SECONDS
 from backend.search.schemas import SearchRequest
 from backend.search.service import SearchService
-from backend.telemetry import SEARCH_STAGE_SECONDS
 from tests.backend.search.conftest import open_shop, serve
 from tests.backend.search.shop import COLOURS, Shop, picture, skus, write_tiny_backbone
 

@@ -1,0 +1,130 @@
+"""Several API processes: each has loaded a version before it is deployed, and none that is dead or
+slow holds a promotion up. The processes here are servings and voices over one database."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from backend.errors import InvalidInput, Unavailable
+from backend.registry import replicas
+from backend.registry.deployments import active
+from backend.registry.replicas import LIVE_SECONDS, preload
+from backend.registry.tables import Replica
+from backend.search import replica as module
+from backend.search.replica import ReplicaVoice
+from backend.search.serving import Serving
+from tests.backend.search.shop import Shop, picture
+from tests.backend.search.test_serving import version
+
+
+@pytest.fixture
+def stocked(shop: Shop) -> Shop:
+    shop.add("TEE-red", picture("red"))
+    return shop
+
+
+@pytest.fixture
+def two(stocked: Shop, monkeypatch) -> Iterator[list[ReplicaVoice]]:
+    """Two API processes that live."""
+    monkeypatch.setattr(module, "SAY_SECONDS", 0.05)
+    voices = [ReplicaVoice(stocked.runtime, Serving(stocked.runtime, stocked.active)) for _ in "12"]
+    for voice in voices:
+        voice.say()
+        voice.start()
+    yield voices
+    for voice in voices:
+        voice.close()
+        voice._serving.close()
+
+
+@pytest.fixture
+def wanted(stocked: Shop, tmp_path) -> tuple[str, str]:
+    return version(stocked, tmp_path / "model", "combiner"), stocked.active.gallery_id
+
+
+def rows(shop: Shop) -> int:
+    with shop.runtime.database.read() as session:
+        return session.scalar(select(func.count()).select_from(Replica)) or 0
+
+
+def dead(shop: Shop) -> None:
+    """A replica that said its last word long ago."""
+    with shop.runtime.database.write() as session:
+        replicas.say(session, "gone", "gone:1", [], None)
+        session.get_one(Replica, "gone").seen_at -= timedelta(seconds=LIVE_SECONDS + 1)
+
+
+def test_every_replica_has_loaded_it_before_the_switch(stocked, two, wanted):
+    assert all(wanted not in voice._serving.loaded() for voice in two)
+    assert preload(stocked.runtime.database, wanted, 30) == []
+    assert all(wanted in voice._serving.loaded() for voice in two)
+    with stocked.runtime.database.read() as session:
+        assert active(session).version_id != wanted[0], "nothing is deployed by loading it"
+    assert all(voice._serving.current.active.version_id != wanted[0] for voice in two)
+
+
+def test_a_dead_one_is_not_waited_for(stocked, two, wanted):
+    dead(stocked)
+    begun = time.monotonic()
+    assert preload(stocked.runtime.database, wanted, 60) == []
+    assert time.monotonic() - begun < 30
+
+
+def test_one_that_dies_while_it_is_waited_for_is_let_go(stocked, wanted, monkeypatch):
+    monkeypatch.setattr(replicas, "LIVE_SECONDS", 0.5)
+    with stocked.runtime.database.write() as session:
+        replicas.say(session, "silent", "silent:1", [], None)
+    begun = time.monotonic()
+    assert preload(stocked.runtime.database, wanted, 60) == []
+    assert 0.2 < time.monotonic() - begun < 30
+
+
+def test_a_slow_one_is_waited_for_no_longer_than_said(stocked, two, wanted, monkeypatch):
+    release = threading.Event()
+    slow = two[1]
+    monkeypatch.setattr(slow._serving, "prepare", lambda _: release.wait(30))
+    assert preload(stocked.runtime.database, wanted, 0.5) == [slow.name]
+    release.set()
+
+
+def test_it_goes_on_saying_that_it_lives_while_it_loads(stocked, two, wanted, monkeypatch):
+    release = threading.Event()
+    for voice in two:
+        monkeypatch.setattr(voice._serving, "prepare", lambda _: release.wait(30))
+    monkeypatch.setattr(replicas, "LIVE_SECONDS", 1.0)
+    late = preload(stocked.runtime.database, wanted, 2.5)
+    release.set()
+    assert len(late) == 2
+
+
+def test_one_that_cannot_load_it_stops_the_promotion_with_its_reason(
+    stocked, two, wanted, monkeypatch
+):
+    def refuse(_: object) -> None:
+        raise InvalidInput("Its weights do not fit.")
+
+    monkeypatch.setattr(two[1]._serving, "prepare", refuse)
+    with pytest.raises(Unavailable, match=r"so nothing was changed: Its weights do not fit\."):
+        preload(stocked.runtime.database, wanted, 30)
+
+
+def test_who_leaves_is_forgotten_and_so_is_who_died_long_ago(stocked, two, clock):
+    assert rows(stocked) == 2
+    two[0].close()
+    assert rows(stocked) == 1
+    clock.advance(2 * 24 * 3600)
+    with stocked.runtime.database.write() as session:
+        replicas.say(session, "new", "new:1", [], None)
+        names = set(session.scalars(select(Replica.name)))
+    assert "new:1" in names
+    assert rows(stocked) <= 2
+
+
+def test_alone_there_is_nobody_to_wait_for(stocked, wanted):
+    assert preload(stocked.runtime.database, wanted, 30) == []
