@@ -79,7 +79,6 @@ def open_runtime(settings: Settings) -> Runtime:
     settings.check()
     database = Database(settings.sql_url)
     database.ping()
-    key = settings.gallery_api_key
     return Runtime(
         settings=settings,
         database=database,
@@ -87,7 +86,8 @@ def open_runtime(settings: Settings) -> Runtime:
         galleries=open_store(
             settings.gallery_url,
             settings.home / "galleries",
-            api_key=key.get_secret_value() if key else None,
+            settings.gallery_layout,
+            settings.gallery_access,
         ),
         queue=Queue(settings.broker_url),
     )

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from backend.encoding.preprocessing import PreprocessingKind
 from backend.encoding.spec import BackboneSpec
 from backend.errors import SetupError
+from backend.gallery_settings import GallerySettings
 
 DEMO_HOME = Path(".akin-demo")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class Settings(BaseSettings):
+class Settings(GallerySettings):
     """Everything that can be set. Defaults are the embedded profile: one folder, no service."""
 
     model_config = SettingsConfigDict(env_prefix="AKIN_", extra="ignore", env_ignore_empty=True)
@@ -27,8 +28,6 @@ class Settings(BaseSettings):
     demo: bool = False
 
     database_url: str | None = None
-    gallery_url: str = "edge"
-    gallery_api_key: SecretStr | None = None
     broker_url: str = "memory://"
     blob_url: str | None = None
 
@@ -139,6 +138,7 @@ class Settings(BaseSettings):
                 "the in-process queue: unset AKIN_BROKER_URL, or set AKIN_DATABASE_URL to "
                 "PostgreSQL and AKIN_GALLERY_URL to a Qdrant server."
             )
+        self.check_galleries()
         if self.host not in LOOPBACK and not self.allow_open:
             raise SetupError(
                 f"Listening on {self.host} would let anybody on the network in without a login: "
