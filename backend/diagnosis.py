@@ -169,7 +169,7 @@ def _database(settings: Settings) -> str:
     from backend.database import Database
     from backend.migrating import check
 
-    with closing(Database(settings.sql_url)) as database:
+    with closing(Database(settings.sql_url, settings.database_pool)) as database:
         database.ping()
         check(database)
     return "answers, and its tables are of this version."

@@ -77,7 +77,7 @@ def open_runtime(settings: Settings) -> Runtime:
         Unavailable: if the Qdrant server does not answer.
     """
     settings.check()
-    database = Database(settings.sql_url)
+    database = Database(settings.sql_url, settings.database_pool)
     database.ping()
     return Runtime(
         settings=settings,

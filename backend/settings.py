@@ -10,6 +10,7 @@ from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from backend.database_settings import DatabaseSettings
 from backend.encoding.preprocessing import PreprocessingKind
 from backend.encoding.spec import BackboneSpec
 from backend.errors import SetupError
@@ -19,7 +20,7 @@ DEMO_HOME = Path(".akin-demo")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class Settings(GallerySettings):
+class Settings(DatabaseSettings, GallerySettings):
     """Everything that can be set. Defaults are the embedded profile: one folder, no service."""
 
     model_config = SettingsConfigDict(env_prefix="AKIN_", extra="ignore", env_ignore_empty=True)
@@ -27,7 +28,6 @@ class Settings(GallerySettings):
     home: Path = Field(default_factory=lambda: user_data_path("akin"))
     demo: bool = False
 
-    database_url: str | None = None
     broker_url: str = "memory://"
     blob_url: str | None = None
 

@@ -62,7 +62,7 @@ def seed(database: Database, products: int = 100_000, *, gallery_id: str | None 
     for first in range(0, products, _PAGE):
         drawn = [_drawn(rng, place) for place in range(first, min(first + _PAGE, products))]
         _write(database, _rows(rng, drawn, gallery_id or GALLERY, ids))
-    _count_on(database)
+    count_on(database)
 
 
 def _attributes() -> list[dict[str, Any]]:
@@ -199,7 +199,7 @@ def _adapted(value: Any) -> Any:
     return Jsonb(value) if isinstance(value, dict) else value
 
 
-def _count_on(database: Database) -> None:
+def count_on(database: Database) -> None:
     """What is added by the catalogue's own code is numbered after these."""
     if database.is_sqlite:
         return
