@@ -24,6 +24,7 @@ from sqlalchemy.types import TypeDecorator
 
 from backend.errors import SetupError
 from backend.outages import told
+from backend.pool import Pool
 
 _NO_URL = (
     "AKIN_DATABASE_URL names no database Akin knows: write postgresql://user@host/name, or leave "
@@ -95,11 +96,13 @@ class Database:
         SetupError: if the URL is not one of SQLite or PostgreSQL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pool: Pool | None = None) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         try:
-            self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
+            self.engine = (
+                _sqlite_engine(url) if self.is_sqlite else _server_engine(url, pool or Pool())
+            )
         except ArgumentError as error:
             raise SetupError(_NO_URL) from error
         self._writers = FairLock()
@@ -156,6 +159,12 @@ def after_commit(session: Session, callback: Callable[[], None]) -> None:
     session.info.setdefault("after_commit", []).append(callback)
 
 
+def take_as_long_as_needed(session: Session) -> None:
+    """No limit to the statements of this transaction: for backups and the like."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL statement_timeout = 0"))
+
+
 def _sqlite_engine(url: str) -> Engine:
     path = make_url(url).database
     if path and path != ":memory:":
@@ -182,9 +191,18 @@ def _lower(value: Any) -> str | None:
     return None if value is None else str(value).lower()
 
 
-def _server_engine(url: str) -> Engine:
+def _server_engine(url: str, pool: Pool) -> Engine:
     address = make_url(url)
     if address.get_backend_name() not in {"postgres", "postgresql"}:
         raise SetupError(_NO_URL)
     address = address.set(drivername="postgresql+psycopg")
-    return create_engine(address, pool_size=10, max_overflow=20, pool_pre_ping=True)
+    longest = round(1000 * pool.statement_seconds)
+    return create_engine(
+        address,
+        connect_args={"options": f"-c statement_timeout={longest}"} if longest else {},
+        pool_size=pool.size,
+        max_overflow=pool.overflow,
+        pool_timeout=pool.wait,
+        pool_recycle=pool.recycle,
+        pool_pre_ping=pool.pre_ping,
+    )

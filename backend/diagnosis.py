@@ -14,6 +14,7 @@ from backend.agreement import Agreement
 from backend.blobs import BlobStore
 from backend.data_folder import InUse, hold
 from backend.errors import AkinError, SetupError
+from backend.gallery.port import GalleryStore
 from backend.settings import Settings
 
 FREE_BYTES = 1024**3
@@ -152,12 +153,11 @@ def _opened(settings: Settings) -> str:
 
     with closing(open_runtime(settings)) as runtime:
         behind = is_behind(runtime.database)
-        names = runtime.galleries.names()
-        points = sum(runtime.galleries.open(name).count() for name in names)
+        galleries = _laid_out(runtime.galleries)
         _try_blobs(runtime.blobs)
     tables = "; the tables will be brought up to date at the next start" if behind else ""
     where = f" (at {settings.blob_url})" if settings.blob_url else ""
-    return f"database, blobs{where} and {len(names)} galleries with {points:,} points open{tables}."
+    return f"database, blobs{where} and galleries open{tables}: {galleries}."
 
 
 def _try_blobs(blobs: BlobStore) -> None:
@@ -170,7 +170,7 @@ def _database(settings: Settings) -> str:
     from backend.database import Database
     from backend.migrating import check
 
-    with closing(Database(settings.sql_url)) as database:
+    with closing(Database(settings.sql_url, settings.database_pool)) as database:
         database.ping()
         check(database)
     return "answers, and its tables are of this version."
@@ -179,13 +179,21 @@ def _database(settings: Settings) -> str:
 def _gallery(settings: Settings) -> str:
     from backend.gallery.opening import open_store
 
-    key = settings.gallery_api_key
-    api_key = key.get_secret_value() if key else None
-    store = open_store(settings.gallery_url, settings.home / "galleries", api_key=api_key)
+    store = open_store(
+        settings.gallery_url,
+        settings.home / "galleries",
+        settings.gallery_layout,
+        settings.gallery_access,
+    )
     with closing(store):
-        names = store.names()
-        points = sum(store.open(name).count() for name in names)
-    return f"answers, {len(names)} galleries with {points:,} points."
+        return f"answers, {_laid_out(store)}."
+
+
+def _laid_out(store: GalleryStore) -> str:
+    galleries = [store.open(name) for name in store.names()]
+    points = sum(gallery.count() for gallery in galleries)
+    told = "".join(f"; {gallery.name}: {gallery.laid().sentence}" for gallery in galleries)
+    return f"{len(galleries)} galleries with {points:,} points{told}"
 
 
 def _blobs(settings: Settings) -> str:

@@ -104,6 +104,8 @@ def _on_sqlite(connection: Connection) -> Iterator[None]:
 @contextmanager
 def _on_server(connection: Connection) -> Iterator[None]:
     with connection.begin():
+        # Nor may the wait for another's migration be cut short.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         yield
 

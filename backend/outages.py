@@ -31,6 +31,10 @@ READ_ONLY = (
 DAMAGED = "The database of this installation is damaged: stop Akin and restore it from a backup."
 NO_ANSWER = "The database does not answer as it should: try again, or look into its log."
 BUSY = "The database is busy with others: try again in a moment."
+TOO_LONG = (
+    "The database took longer over this than it may: ask for less at a time, or raise "
+    "AKIN_DATABASE_STATEMENT_SECONDS."
+)
 NOT_STORABLE = "The request holds a character or number that cannot be stored: take it out."
 
 
@@ -78,6 +82,8 @@ def _of_postgres(error: object) -> AkinError | None:
         return NoSpace(NO_SPACE)
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         return Unavailable(READ_ONLY)
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return Unavailable(TOO_LONG)
     if isinstance(error, psycopg.DataError):
         return InvalidInput(NOT_STORABLE)
     return Unavailable(NO_ANSWER) if isinstance(error, psycopg.OperationalError) else None

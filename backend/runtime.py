@@ -78,11 +78,10 @@ def open_runtime(settings: Settings) -> Runtime:
         Unavailable: if the Qdrant server does not answer.
     """
     settings.check()
-    database = Database(settings.sql_url)
+    database = Database(settings.sql_url, settings.database_pool)
     database.ping()
     blobs = BlobStore(settings.blob_root, settings.s3_endpoint_url)
     blobs.check()
-    key = settings.gallery_api_key
     return Runtime(
         settings=settings,
         database=database,
@@ -90,7 +89,8 @@ def open_runtime(settings: Settings) -> Runtime:
         galleries=open_store(
             settings.gallery_url,
             settings.home / "galleries",
-            api_key=key.get_secret_value() if key else None,
+            settings.gallery_layout,
+            settings.gallery_access,
         ),
         queue=Queue(settings.broker_url),
     )

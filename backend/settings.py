@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from backend.database_settings import DatabaseSettings
 from backend.encoding.preprocessing import PreprocessingKind
 from backend.encoding.spec import BackboneSpec
 from backend.errors import SetupError
+from backend.gallery_settings import GallerySettings
 from backend.masking import hide, hide_password
 
 DEMO_HOME = Path(".akin-demo")
@@ -20,7 +22,7 @@ _SECRETS_OF_LIBRARIES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWO
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class Settings(BaseSettings):
+class Settings(DatabaseSettings, GallerySettings):
     """Everything that can be set. Defaults are the embedded profile: one folder, no service."""
 
     model_config = SettingsConfigDict(env_prefix="AKIN_", extra="ignore", env_ignore_empty=True)
@@ -28,9 +30,6 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: user_data_path("akin"))
     demo: bool = False
 
-    database_url: str | None = None
-    gallery_url: str = "edge"
-    gallery_api_key: SecretStr | None = None
     broker_url: str = "memory://"
     blob_url: str | None = None
     s3_endpoint_url: str | None = None
@@ -152,6 +151,7 @@ class Settings(BaseSettings):
                 "the in-process queue: unset AKIN_BROKER_URL, or set AKIN_DATABASE_URL to "
                 "PostgreSQL and AKIN_GALLERY_URL to a Qdrant server."
             )
+        self.check_galleries()
         if self.host not in LOOPBACK and not self.allow_open:
             raise SetupError(
                 f"Listening on {self.host} would let anybody on the network in without a login: "

@@ -21,6 +21,7 @@ BY_NAME = (
     "story",
     "towers",
     "replicas",
+    "quantization",
 )
 LARGE, LARGE_PRODUCTS = "hundred_thousand", 100_000
 
@@ -28,15 +29,18 @@ LARGE, LARGE_PRODUCTS = "hundred_thousand", 100_000
 def main() -> None:
     """`python -m benchmarks [NAME...] [--products N] [--home DIR] [--folder DIR] [--out DIR]`"""
     asked = _arguments()
+    products = asked.products or PRODUCTS
     options = {
         LARGE: {"products": LARGE_PRODUCTS, "home": asked.home, "name": LARGE},
-        "search": {"products": asked.products, "home": asked.home},
-        "main_job": {"products": asked.products, "folder": asked.folder, "home": asked.home},
+        "search": {"products": products, "home": asked.home},
+        "main_job": {"products": products, "folder": asked.folder, "home": asked.home},
+        "catalogue_sql": {"products": asked.products} if asked.products else {},
         "methods": {"quick": asked.quick},
         "feedback-score": {"quick": asked.quick},
         "story": {"quick": asked.quick},
         "towers": {"quick": asked.quick},
         "replicas": {"products": asked.products},
+        "quantization": {"quick": asked.quick},
         "composers": {"folder": asked.folder, "out": asked.out, "quick": asked.quick},
     }
     for name in asked.names or BY_THEMSELVES:
@@ -48,7 +52,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
     parser.add_argument(
-        "--products", type=int, default=PRODUCTS, help="how many to draw for the search"
+        "--products",
+        type=int,
+        help="how many to draw for the search, or to ask about in catalogue_sql",
     )
     parser.add_argument(
         "--home",
@@ -66,7 +72,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="composers, methods, feedback-score, story: a few steps, to see that it works",
+        help="composers, methods, feedback-score, story, quantization: a few steps, to see that it "
+        "works",
     )
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in names]

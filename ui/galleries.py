@@ -90,6 +90,8 @@ def _card(gallery: GalleryOut, last: JobOut | None) -> None:
             st.caption(facts, width="stretch", text_alignment="right")
         st.progress(min(gallery.share, 1.0), _coverage(gallery))
         st.caption(_counts(gallery))
+        if gallery.layout:
+            st.caption(f"Kept as {plain(gallery.layout)}")
         if gallery.versions:
             st.caption(f"Used by {plain(', '.join(gallery.versions))}")
         if gallery.problem:

@@ -31,6 +31,8 @@ def list_galleries(as_json: AsJson = False, url: Url = None) -> None:
         table.add_row(one.id, "active" if one.active else "", share(one), *shown)
     out.print(table)
     for one in found.galleries:
+        if one.layout:
+            out.print(f"{one.id}: {one.layout}", markup=False, highlight=False, soft_wrap=True)
         if one.problem:
             err.print(f"{one.id}: {one.problem}", markup=False, highlight=False, soft_wrap=True)
 

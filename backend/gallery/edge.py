@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from backend import disk_space
 from backend.disk_space import check_room
 from backend.errors import Unavailable
 from backend.gallery.attributes import facet_kind, is_indexed
+from backend.gallery.edge_codes import are_left, laid_out
 from backend.gallery.edge_failures import reading, writing
 from backend.gallery.edge_shard import (
     check_room_to_optimise,
@@ -34,6 +36,7 @@ from backend.gallery.edge_translation import (
     engine_filter,
     engine_point,
     engine_query,
+    exact_params,
     having_ids,
     hit_from,
     index_operation,
@@ -41,9 +44,11 @@ from backend.gallery.edge_translation import (
     payload_fields,
     payload_from,
     payload_selector,
+    search_params,
     stored_from,
 )
 from backend.gallery.filters import Filter, Kind, Scalar
+from backend.gallery.layout import Laid, Layout
 from backend.gallery.port import (
     Hit,
     Payload,
@@ -68,15 +73,20 @@ log = structlog.get_logger()
 class EdgeGallery:
     """One shard. Methods as in `backend.gallery.port.Gallery`."""
 
-    def __init__(self, path: Path, exact_below: int = EXACT_BELOW) -> None:
+    def __init__(
+        self, path: Path, exact_below: int = EXACT_BELOW, layout: Layout | None = None
+    ) -> None:
         self.name = path.name
         self.dim = shard_dim(path)
         self._path = path
         self._exact_below = exact_below
+        layout = layout or Layout()
+        self._codes = layout.quantization.kind
+        self._params = search_params(layout)
         self._unflushed = 0
         self._is_lent = False
         self._lock = threading.RLock()
-        self._shard: Any = load_shard(path)
+        self._shard: Any = load_shard(path, self._codes)
         self._attributes: dict[str, Kind] = attribute_kinds(self._shard.info().payload_schema)
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -115,7 +125,7 @@ class EdgeGallery:
         conditions = engine_filter(filter, exclude_products, exclude_ids)
 
         def nearest(count: int) -> list[Hit]:
-            request = engine_query(unit, count, conditions, payload_selector(keys))
+            request = engine_query(unit, count, conditions, payload_selector(keys), self._params)
             with self._reading() as shard:
                 found = shard.search(request)
             return [hit_from(scored) for scored in found]
@@ -125,7 +135,8 @@ class EdgeGallery:
     def similarities(self, vectors: Sequence[ArrayLike], ids: Sequence[str]) -> dict[str, Vector]:
         check_ids(ids)
         among, units = having_ids(ids), unit_vectors(vectors, self.dim)
-        requests = [engine_query(unit, len(ids), among, exact=True) for unit in units]
+        exact = exact_params()
+        requests = [engine_query(unit, len(ids), among, params=exact) for unit in units]
         with self._reading() as shard:
             found = [shard.search(request) for request in requests] if ids else []
         return scores_by_id(found)
@@ -187,19 +198,26 @@ class EdgeGallery:
 
         Nothing is built below `EXACT_BELOW` points, where exact search is fast enough, nor while
         fewer than a fifth as many lie outside the graph, where they are searched exactly. A small
-        gallery is only rewritten without what was deleted, once that takes most of its room.
+        gallery is only rewritten without what was deleted, once that takes most of its room, and
+        without codes of another quantization than the settings say.
 
         Raises `NoSpace` before anything is begun if the disk may have no room for that.
         """
         with self._lock:
             points = self.count()
             is_large = points >= self._exact_below
-            if not is_large and not is_mostly_dead(self._path, points):
+            is_stale = are_left(self._path, self._codes) or is_mostly_dead(self._path, points)
+            if not is_large and not is_stale:
                 return
             check_room_to_optimise(self._path)
             outside = self._exact_below // OUTSIDE_GRAPH if is_large else self._exact_below
             with self._lent():
-                optimise_shard(self._path, outside, lambda: begun(points) if begun else None)
+                told = partial(begun, points) if begun else lambda: None
+                optimise_shard(self._path, outside, self._codes, told)
+
+    def laid(self) -> Laid:
+        with self._reading() as shard:
+            return laid_out(self._path, shard.info(), self._codes, self._exact_below)
 
     @contextmanager
     def _lent(self) -> Iterator[None]:
@@ -210,7 +228,7 @@ class EdgeGallery:
             try:
                 yield
             finally:
-                self._shard = load_shard(self._path)
+                self._shard = load_shard(self._path, self._codes)
         finally:
             self._is_lent = False
 

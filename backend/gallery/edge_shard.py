@@ -18,8 +18,9 @@ import backend
 from backend import disk_space
 from backend.errors import AkinError, Conflict, NoSpace, SetupError, Unavailable
 from backend.gallery.edge_failures import engine_failures
-from backend.gallery.edge_translation import index_operation
+from backend.gallery.edge_translation import index_operation, quantization_config
 from backend.gallery.filters import BUILT_IN_KEYS
+from backend.gallery.layout import QuantizationKind
 
 CONFIG_FILE = "edge_config.json"
 TEMP_SEGMENTS = "temp_segments"  # where the engine builds, and what a killed one leaves
@@ -29,25 +30,29 @@ WANTED_FREE = 2  # times the segments' bytes, says the engine; it wrote 1.02 to 
 REBUILT = "rebuilt"  # the child's word for it
 
 
-def make_shard(path: Path, dim: int) -> None:
+def make_shard(path: Path, dim: int, kind: QuantizationKind = "none") -> None:
     path.mkdir()
-    shard = engine.EdgeShard.create(str(path), shard_config(dim))
+    shard = engine.EdgeShard.create(str(path), shard_config(dim, kind))
     for key in BUILT_IN_KEYS:
         shard.update(index_operation(key, "keyword"))
     shard.flush()
     shard.close()
 
 
-def shard_config(dim: int, optimizers: Any = None) -> Any:
-    vectors = engine.EdgeVectorParams(size=dim, distance=engine.Distance.Cosine)
+def shard_config(dim: int, kind: QuantizationKind, optimizers: Any = None) -> Any:
+    vectors = engine.EdgeVectorParams(
+        size=dim, distance=engine.Distance.Cosine, quantization_config=quantization_config(kind)
+    )
     return engine.EdgeConfig(vectors=vectors, optimizers=optimizers)
 
 
-def load_shard(path: Path) -> Any:
+def load_shard(path: Path, kind: QuantizationKind) -> Any:
+    """Open the shard; points written from now on get codes of `kind`."""
+    dim = shard_dim(path)
     # What a killed `optimize` leaves behind stops the engine from loading.
     shutil.rmtree(path / TEMP_SEGMENTS, ignore_errors=True)
     with engine_failures(lambda reason: _not_loaded(path, reason)):
-        return engine.EdgeShard.load(str(path))
+        return engine.EdgeShard.load(str(path), shard_config(dim, kind))
 
 
 def shard_dim(path: Path) -> int:
@@ -103,15 +108,18 @@ def check_room_to_optimise(path: Path) -> None:
         )
 
 
-def optimise_shard(path: Path, outside: int, begun: Callable[[], None]) -> None:
+def optimise_shard(
+    path: Path, outside: int, kind: QuantizationKind, begun: Callable[[], None]
+) -> None:
     """Build the search graph of the closed shard in a child process, if more than about `outside`
-    points are not in it. `begun` is called once if there is something to do, as soon as it is seen.
+    points are not in it or its codes are not of `kind`. `begun` is called once if there is
+    something to do, as soon as it is seen.
 
     Raises `Unavailable` if the child fails; the shard is then as it was.
     """
     threshold = outside * shard_dim(path) * 4 // 1024
     module, own = "backend.gallery.edge_optimise", os.getpid()
-    command = [sys.executable, "-m", module, path.resolve(), threshold, own]
+    command = [sys.executable, "-m", module, path.resolve(), threshold, kind, own]
     with subprocess.Popen(
         list(map(str, command)),
         cwd=Path(backend.__file__).parents[1],

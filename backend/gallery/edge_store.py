@@ -11,14 +11,18 @@ from backend.disk_space import check_room
 from backend.errors import Conflict, NotFound
 from backend.gallery.edge import EXACT_BELOW, EdgeGallery
 from backend.gallery.edge_shard import CONFIG_FILE, make_shard
+from backend.gallery.layout import Layout
 from backend.gallery.port import check_name
 
 
 class EdgeGalleryStore:
     """The shards in one folder. Methods as in `backend.gallery.port.GalleryStore`."""
 
-    def __init__(self, folder: Path, exact_below: int = EXACT_BELOW) -> None:
+    def __init__(
+        self, folder: Path, exact_below: int = EXACT_BELOW, layout: Layout | None = None
+    ) -> None:
         self._folder = folder
+        self._layout = layout or Layout()
         self._exact_below = exact_below
         self._galleries: dict[str, EdgeGallery] = {}
         self._lock = threading.RLock()
@@ -34,7 +38,7 @@ class EdgeGalleryStore:
             # Made aside and renamed, so that a kill leaves no half-made gallery under its name.
             aside = self._folder / f".new-{name}"
             shutil.rmtree(aside, ignore_errors=True)
-            make_shard(aside, dim)
+            make_shard(aside, dim, self._layout.quantization.kind)
             aside.rename(path)
             return self.open(name)
 
@@ -45,7 +49,7 @@ class EdgeGalleryStore:
             if gallery is None or gallery.is_closed:
                 if name not in self.names():
                     raise NotFound(f"There is no gallery named '{name}'.")
-                gallery = EdgeGallery(self._folder / name, self._exact_below)
+                gallery = EdgeGallery(self._folder / name, self._exact_below, self._layout)
                 self._galleries[name] = gallery
             return gallery
 

@@ -15,6 +15,7 @@ import qdrant_edge as engine
 
 from backend.gallery.attributes import ATTRIBUTE_PREFIX
 from backend.gallery.filters import Condition, Filter, Kind, Scalar
+from backend.gallery.layout import QUANTILE, Layout, QuantizationKind
 from backend.gallery.port import SCORE_DECIMALS, Hit, Payload, Stored, Vector, only
 
 _BOOLEANS = "booleans"
@@ -100,6 +101,29 @@ def engine_filter(
     return engine.Filter(must=must, must_not=must_not)
 
 
+def quantization_config(kind: QuantizationKind) -> Any:
+    if kind == "scalar":
+        return engine.ScalarQuantizationConfig(
+            type=engine.ScalarType.Int8, quantile=QUANTILE, always_ram=True
+        )
+    return engine.BinaryQuantizationConfig(always_ram=True) if kind == "binary" else None
+
+
+def search_params(layout: Layout) -> Any:
+    codes = layout.quantization
+    # Codes that are left of another setting are passed by until the gallery is written anew.
+    asked = engine.QuantizationSearchParams(
+        ignore=codes.kind == "none",
+        rescore=codes.rescore,
+        oversampling=codes.oversampling if codes.rescore else None,
+    )
+    return engine.SearchParams(hnsw_ef=layout.hnsw_ef, quantization=asked)
+
+
+def exact_params() -> Any:
+    return engine.SearchParams(exact=True)
+
+
 def having_ids(ids: Sequence[str]) -> Any:
     return engine.Filter(must=[engine.HasIdCondition(set(ids))])
 
@@ -109,11 +133,9 @@ def engine_query(
     limit: int,
     filter: Any,  # noqa: A002 (the port's word)
     payload: bool | list[str] = False,
-    *,
-    exact: bool = False,
+    params: Any = None,
 ) -> Any:
     query = engine.Query.Nearest(unit.tolist())
-    params = engine.SearchParams(exact=True) if exact else None
     return engine.SearchRequest(
         query=query, limit=limit, filter=filter, with_payload=payload, params=params
     )

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from backend.errors import InvalidInput
 from backend.gallery.filters import Filter, Kind, Scalar
+from backend.gallery.layout import Laid
 
 Vector = NDArray[np.float32]
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -153,6 +154,9 @@ class Gallery(Protocol):
 
         Where that is more than a look, `begun` is told the number of points; it may take minutes.
         """
+
+    def laid(self) -> Laid:
+        """How it is laid out today, which follows the settings as far as the engine can."""
 
     def close(self) -> None:
         """Flush, and let go of files; doing it again changes nothing."""

@@ -13,6 +13,7 @@ from qdrant_client import models
 
 from backend.gallery.attributes import ATTRIBUTE_PREFIX, facet_kind, is_indexed
 from backend.gallery.filters import Filter, Kind, Scalar
+from backend.gallery.layout import Laid, Layout
 from backend.gallery.port import (
     Hit,
     Payload,
@@ -24,6 +25,7 @@ from backend.gallery.port import (
     unit_vectors,
 )
 from backend.gallery.server_connection import Connection
+from backend.gallery.server_layout import laid_out, search_params
 from backend.gallery.server_translation import (
     attribute_kinds,
     hit_from,
@@ -43,11 +45,16 @@ BATCH = 256  # points a request: 512 numbers each make about 3 MB of JSON
 class ServerGallery:
     """One collection. Methods as in `backend.gallery.port.Gallery`."""
 
-    def __init__(self, name: str, dim: int, connection: Connection) -> None:
+    def __init__(
+        self, name: str, dim: int, connection: Connection, layout: Layout | None = None
+    ) -> None:
         self.name = name
         self.dim = dim
         self._collection = COLLECTION_PREFIX + name
         self._connection = connection
+        self._layout = layout or Layout()
+        # The local mode is always exact, and warns of parameters.
+        self._params = None if connection.is_local else search_params(self._layout)
         self._attributes: dict[str, Kind] = {}
         self._read_attributes()
 
@@ -105,6 +112,7 @@ class ServerGallery:
                     query_filter=conditions,
                     limit=count,
                     with_payload=selector,
+                    search_params=self._params,
                 )
             return [hit_from(scored) for scored in found.points]
 
@@ -179,6 +187,10 @@ class ServerGallery:
 
     def optimise(self, begun: Callable[[int], None] | None = None) -> None:
         """Nothing to do: the server optimises by itself, in the background."""
+
+    def laid(self) -> Laid:
+        with self._connection.client() as client:
+            return laid_out(client.get_collection(self._collection), self._layout)
 
     def close(self) -> None:
         """Nothing to do: the connection is the store's."""

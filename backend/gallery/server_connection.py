@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from backend.errors import SetupError, Unavailable
 from backend.gallery.filters import Kind
+from backend.gallery.layout import Access
 
 LOCAL = ":memory:"
-TIMEOUT = 30  # seconds
 _SCHEMAS: dict[Kind, models.PayloadSchemaType] = {
     "keyword": models.PayloadSchemaType.KEYWORD,
     "integer": models.PayloadSchemaType.INTEGER,
@@ -25,17 +27,13 @@ _SCHEMAS: dict[Kind, models.PayloadSchemaType] = {
 class Connection:
     """A client for a server, or the local mode when `url` is `:memory:`."""
 
-    def __init__(self, url: str, api_key: str | None = None) -> None:
+    def __init__(self, url: str, access: Access | None = None) -> None:
         self.url = url
         self.is_local = url == LOCAL
         self._turn: AbstractContextManager[object] = (
             threading.RLock() if self.is_local else nullcontext()
         )
-        self._client = (
-            QdrantClient(LOCAL)
-            if self.is_local
-            else QdrantClient(url=url, api_key=api_key, timeout=TIMEOUT, check_compatibility=False)
-        )
+        self._client = QdrantClient(LOCAL) if self.is_local else _remote(url, access or Access())
 
     @contextmanager
     def client(self) -> Iterator[QdrantClient]:
@@ -69,3 +67,22 @@ class Connection:
             f"The Qdrant server at {self.url} answered {error.status_code} "
             f"({error.reason_phrase or 'no reason'}): read its log, then try again."
         )
+
+
+def _remote(url: str, access: Access) -> QdrantClient:
+    verify: dict[str, Any] = {}
+    if access.ca_file is not None:
+        try:
+            verify["verify"] = ssl.create_default_context(cafile=access.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise SetupError(
+                f"{access.ca_file} cannot be read as certificates ({error}): set "
+                "AKIN_GALLERY_CA_FILE to a file in PEM format."
+            ) from error
+    return QdrantClient(
+        url=url,
+        api_key=access.api_key,
+        timeout=access.timeout,
+        check_compatibility=False,
+        **verify,
+    )

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import threading
 
+import structlog
 from qdrant_client import models
 
 from backend.errors import Conflict, NotFound
 from backend.gallery.filters import BUILT_IN_KEYS
+from backend.gallery.layout import Access, Layout
 from backend.gallery.port import check_name
 from backend.gallery.server import COLLECTION_PREFIX, ServerGallery
 from backend.gallery.server_connection import Connection
+from backend.gallery.server_layout import change, creation
+
+log = structlog.get_logger()
 
 
 class ServerGalleryStore:
     """The collections of one server. Methods as in `backend.gallery.port.GalleryStore`."""
 
-    def __init__(self, url: str, api_key: str | None = None) -> None:
+    def __init__(
+        self, url: str, layout: Layout | None = None, access: Access | None = None
+    ) -> None:
         """Raises `Unavailable` if nothing answers at `url`, `SetupError` if it refuses the key."""
-        self._connection = Connection(url, api_key)
+        self._connection = Connection(url, access)
+        self._layout = layout or Layout()
         self._galleries: dict[str, ServerGallery] = {}
         self._lock = threading.RLock()
         self.names()
@@ -26,12 +34,11 @@ class ServerGalleryStore:
     def create(self, name: str, dim: int) -> ServerGallery:
         check_name(name)
         collection = COLLECTION_PREFIX + name
-        vectors = models.VectorParams(size=dim, distance=models.Distance.COSINE)
         with self._lock:
             if name in self.names():
                 raise Conflict(f"A gallery named '{name}' exists already: open or drop it.")
             with self._connection.client() as client:
-                client.create_collection(collection, vectors_config=vectors)
+                client.create_collection(collection, **creation(self._layout, dim))
             return self.open(name)
 
     def open(self, name: str) -> ServerGallery:
@@ -67,9 +74,19 @@ class ServerGalleryStore:
             raise NotFound(f"There is no gallery named '{name}'.")
         collection = COLLECTION_PREFIX + name
         with self._connection.client() as client:
-            vectors = client.get_collection(collection).config.params.vectors
+            info = client.get_collection(collection)
+        vectors = info.config.params.vectors
         if not isinstance(vectors, models.VectorParams):
             raise Conflict(f"Collection '{collection}' is not a gallery of Akin: rename it.")
         for key in BUILT_IN_KEYS:  # here, not in create, so that a kill in between is mended
             self._connection.create_index(collection, key, "keyword")
-        return ServerGallery(name, vectors.size, self._connection)
+        if not self._connection.is_local:
+            self._follow_settings(collection, info)
+        return ServerGallery(name, vectors.size, self._connection, self._layout)
+
+    def _follow_settings(self, collection: str, info: models.CollectionInfo) -> None:
+        """Have the server change what it can: in the background, while it goes on answering."""
+        if changed := change(self._layout, info):
+            log.info("gallery laid out anew", collection=collection, changed=sorted(changed))
+            with self._connection.client() as client:
+                client.update_collection(collection, **changed)

@@ -10,6 +10,8 @@ import numpy as np
 
 from backend.gallery.port import Hit, Payload, Vector
 
+MOST = 10_000  # points of one search: where more are alike, which of them come is left open
+
 
 def ordered_window(nearest: Callable[[int], list[Hit]], offset: int, limit: int) -> list[Hit]:
     """Hits offset to offset+limit of the order by score, then id.
@@ -23,8 +25,8 @@ def ordered_window(nearest: Callable[[int], list[Hit]], offset: int, limit: int)
         return []
     wanted = end + 1
     hits = nearest(wanted)
-    while len(hits) == wanted and hits[-1].score == hits[end - 1].score:
-        wanted *= 2
+    while len(hits) == wanted < MOST and hits[-1].score == hits[end - 1].score:
+        wanted = min(2 * wanted, MOST)
         hits = nearest(wanted)
     return sorted(hits, key=lambda hit: (-hit.score, hit.id))[offset:end]
 

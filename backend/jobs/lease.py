@@ -34,8 +34,12 @@ class LeaseLost(Exception):
 
 
 def claim(session: Session, job_id: str, holder: str) -> int | None:
-    """Take the lease of a queued job; its fencing token, or None if it is not to be had."""
-    job = locked(session, job_id)
+    """Take the lease of a queued job; its fencing token, or None if it is not to be had.
+
+    A job that another is just claiming or changing is passed over, not waited for: the message was
+    only a wake-up, and the sweeper sends another while the job stays queued.
+    """
+    job = session.get(Job, job_id, with_for_update={"skip_locked": True}, populate_existing=True)
     if job is None or job.state != "queued":
         return None
     move(job, "claim")

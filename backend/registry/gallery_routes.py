@@ -63,6 +63,7 @@ _EXAMPLE = {
             "complete": False,
             "held": 1494,
             "points": 1493,
+            "layout": "1 shard, 1 replica, vectors in memory, not quantized, 0 in the search graph",
             "problem": None,
             "refusals": [
                 {

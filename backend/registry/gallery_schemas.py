@@ -36,6 +36,7 @@ class GalleryOut(BaseModel):
     complete: bool = Field(description="Whether nothing is missing or stale: it may be promoted.")
     held: int = Field(description="Points that it should have: of images not missing or refused.")
     points: int | None = Field(None, description="In the store; null where it does not answer.")
+    layout: str | None = Field(None, description="How the store keeps it: shards, codes, graph.")
     problem: str | None = Field(None, description="Why the store's gallery cannot be counted.")
     refusals: list[RefusedImage] = Field(description="The first of the refused images.")
     job: JobOut | None = Field(None, description="The embed job that is at work on it or waits.")

@@ -58,7 +58,7 @@ def read_states(session: Session) -> States:
 
 
 def with_points(states: States, store: GalleryStore) -> GalleriesOut:
-    """The same with the number of points in each: one call to the store for each gallery. One that
+    """The same with the number of points in each: two calls to the store for each gallery. One that
     does not answer says so, and keeps nothing from the others."""
     told = states.reconciled.result.get(GALLERIES, {}) if states.reconciled else {}
     return GalleriesOut(
@@ -106,7 +106,7 @@ def _newest_job(session: Session, *which: ColumnElement[bool]) -> JobOut | None:
 
 def _shown(state: GalleryState, store: GalleryStore, found: dict[str, int] | None) -> GalleryOut:
     row, counts = state.row, state.coverage
-    points, problem = _points(store, row.id)
+    points, layout, problem = _kept(store, row.id)
     return GalleryOut(
         id=row.id,
         fingerprint=row.fingerprint,
@@ -119,6 +119,7 @@ def _shown(state: GalleryState, store: GalleryStore, found: dict[str, int] | Non
         complete=counts.is_complete,
         held=counts.held,
         points=points,
+        layout=layout,
         problem=problem,
         refusals=state.refusals,
         job=state.job,
@@ -126,8 +127,10 @@ def _shown(state: GalleryState, store: GalleryStore, found: dict[str, int] | Non
     )
 
 
-def _points(store: GalleryStore, gallery_id: str) -> tuple[int | None, str | None]:
+def _kept(store: GalleryStore, gallery_id: str) -> tuple[int | None, str | None, str | None]:
+    """The number of points and the layout, or why there are none to tell."""
     try:
-        return store.open(gallery_id).count(), None
+        gallery = store.open(gallery_id)
+        return gallery.count(), gallery.laid().sentence, None
     except AkinError as error:
-        return None, error.sentence
+        return None, None, error.sentence

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.catalogue.tables import Blob
-from backend.database import Database, FairLock, after_commit
+from backend.database import Database, FairLock, after_commit, take_as_long_as_needed
 from backend.errors import SetupError, Unavailable
+from backend.outages import told
+from backend.pool import Pool
+from tests import services
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -168,3 +176,58 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "akin.sqlite3").write_text("not a database at all" * 100)
     with pytest.raises(Unavailable, match="is damaged: stop Akin and restore it from a backup"):
         Database(f"sqlite:///{tmp_path}/akin.sqlite3").ping()
+
+
+# --- connections to PostgreSQL
+
+
+@contextmanager
+def pooled(url: str, **settings: Any) -> Iterator[Database]:
+    database = Database(url, Pool(**settings))
+    yield database
+    database.close()
+
+
+def sleep(database: Database, seconds: float, *, unhurried: bool = False) -> None:
+    with database.read() as session:
+        if unhurried:
+            take_as_long_as_needed(session)
+        session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+
+def test_a_statement_that_takes_too_long_is_cut_off_unless_it_may(postgres_url: str) -> None:
+    with pooled(postgres_url, statement_seconds=0.2) as database:
+        with pytest.raises(DBAPIError) as cut:
+            sleep(database, 5)
+        assert "raise AKIN_DATABASE_STATEMENT_SECONDS" in str(told(cut.value))
+        sleep(database, 0.4, unhurried=True)
+        with pytest.raises(DBAPIError):  # the next transaction is bounded again
+            sleep(database, 5)
+
+
+def test_there_is_no_bound_but_the_one_that_is_set(postgres_url: str) -> None:
+    with pooled(postgres_url) as database, database.read() as session:
+        assert session.scalar(text("SHOW statement_timeout")) == "0"
+
+
+def test_who_finds_no_free_connection_is_told_that_the_database_is_busy(postgres_url: str) -> None:
+    with pooled(postgres_url, size=1, overflow=0, wait=0.1) as database:
+        held = database.engine.connect()
+        with pytest.raises(PoolTimeout) as full:
+            database.ping()
+        held.close()
+    assert "busy with others" in str(told(full.value))
+
+
+def test_a_connection_that_the_server_dropped_is_replaced_unseen(postgres_url: str) -> None:
+    for pre_ping in (True, False):
+        with pooled(postgres_url, size=1, pre_ping=pre_ping) as database:
+            with database.read() as session:
+                process = session.scalar(text("SELECT pg_backend_pid()"))
+            with psycopg.connect(services.postgres_url(), autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+            if pre_ping:
+                database.ping()
+            else:
+                with pytest.raises(SetupError, match="cannot be reached"):
+                    database.ping()

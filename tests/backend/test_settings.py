@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from backend.blobs import BlobStore
@@ -90,3 +92,64 @@ def test_blobs_lie_in_the_data_folder_whatever_it_is_called(tmp_path):
     sha256 = blobs.put(b"a picture")
     assert [path.name for path in home.rglob(sha256)] == [sha256]
     assert [path.name for path in tmp_path.iterdir()] == [home.name]
+
+
+SERVER: dict[str, Any] = {
+    "broker_url": "redis://127.0.0.1:6379/0",
+    "database_url": "postgresql://db/akin",
+    "gallery_url": "https://qdrant:6333",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"gallery_shards": 2}, r"AKIN_GALLERY_SHARDS is a matter of a Qdrant server.*is edge"),
+        ({"gallery_strict": True}, "AKIN_GALLERY_STRICT is a matter of a Qdrant server"),
+        (
+            {"gallery_url": ":memory:", "gallery_quantization": "scalar"},
+            "AKIN_GALLERY_QUANTIZATION has no effect where AKIN_GALLERY_URL is :memory:",
+        ),
+        (
+            {**SERVER, "gallery_replicas": 2, "gallery_write_consistency": 3},
+            "AKIN_GALLERY_WRITE_CONSISTENCY is 3, but there are only 2 replicas",
+        ),
+        (
+            {**SERVER, "gallery_ca_file": "/nowhere/ca.pem"},
+            r"no file /nowhere/ca\.pem: correct AKIN_GALLERY_CA_FILE",
+        ),
+        (
+            {**SERVER, "gallery_url": "http://qdrant:6333", "gallery_ca_file": "/nowhere/ca.pem"},
+            "AKIN_GALLERY_CA_FILE is for a Qdrant server behind https",
+        ),
+    ],
+)
+def test_settings_of_galleries_that_contradict_each_other(tmp_path, given, sentence):
+    with pytest.raises(SetupError, match=sentence):
+        Settings(home=tmp_path, **given).check()
+
+
+def test_settings_of_galleries_that_fit(tmp_path):
+    Settings(home=tmp_path, gallery_quantization="binary", gallery_hnsw_ef=200).check()
+    settings = Settings(
+        home=tmp_path, **SERVER, gallery_shards=6, gallery_replicas=2, gallery_write_consistency=2
+    )
+    settings.check()
+    assert settings.gallery_layout.server.shards == 6
+    assert settings.gallery_access.timeout == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("quantization", "product"),
+        ("oversampling", "0.5"),
+        ("shards", "0"),
+        ("hnsw_m", "1000"),
+        ("timeout", "0"),
+    ],
+)
+def test_a_value_that_no_gallery_can_have(monkeypatch, name, value):
+    monkeypatch.setenv(f"AKIN_GALLERY_{name.upper()}", value)
+    with pytest.raises(SetupError, match=f"change AKIN_GALLERY_{name.upper()}"):
+        read_settings()

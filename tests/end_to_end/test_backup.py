@@ -59,7 +59,7 @@ def saved(
     assert_refused(again, "exists already: name a new file")
     server.kill()
     shutil.rmtree(server.home)
-    yield path, told
+    return path, told
 
 
 @pytest.mark.slow

@@ -16,19 +16,24 @@ from functools import cache
 from pathlib import Path
 
 
-def command(folder: Path, *, port: int = 0, api_key: str | None = None) -> list[str]:
-    """What starts a stand-in; its first line of output is its URL."""
-    options = ["--port", str(port), "--folder", str(folder)]
-    if api_key is not None:
-        options += ["--api-key", api_key]
-    return [sys.executable, "-m", "tests.qdrant_standin", *options]
+def command(folder: Path, *, port: int = 0, **options: object) -> list[str]:
+    """What starts a stand-in; its first line of output is its URL. Options: `api_key`, `record`,
+    `certificate`."""
+    given = {"port": port, "folder": folder, **options}
+    words = [
+        word
+        for name, value in given.items()
+        if value is not None
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    return [sys.executable, "-m", "tests.qdrant_standin", *words]
 
 
 @contextmanager
-def running(folder: Path, *, port: int = 0, api_key: str | None = None) -> Iterator[str]:
+def running(folder: Path, *, port: int = 0, **options: object) -> Iterator[str]:
     """The URL of a stand-in in a process of its own, which keeps its collections in `folder`."""
     process = subprocess.Popen(
-        command(folder, port=port, api_key=api_key),
+        command(folder, port=port, **options),
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         text=True,

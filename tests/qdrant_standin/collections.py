@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,15 @@ from uuid import UUID
 import qdrant_edge as engine
 from qdrant_client import models
 
+from tests.qdrant_standin.collection_layout import (
+    changed_layout,
+    edge_config,
+    layout_of,
+    read_layout,
+    search_params,
+    told_config,
+    write_layout,
+)
 from tests.qdrant_standin.conditions import (
     NotUnderstood,
     engine_filter,
@@ -32,9 +40,9 @@ class Collection:
 
     def __init__(self, path: Path) -> None:
         shutil.rmtree(path / "temp_segments", ignore_errors=True)
-        self._shard: Any = engine.EdgeShard.load(str(path))
-        vectors = json.loads((path / CONFIG_FILE).read_text())["vectors"][""]
-        self._vectors = {"size": vectors["size"], "distance": vectors["distance"]}
+        self._path = path
+        self._layout = read_layout(path)
+        self._shard: Any = engine.EdgeShard.load(str(path), edge_config(self._layout))
         self._writes = 0
         self._unflushed = 0
 
@@ -50,9 +58,18 @@ class Collection:
             "indexed_vectors_count": info.indexed_vectors_count,
             "points_count": info.points_count,
             "segments_count": info.segments_count,
-            "config": {"params": {"vectors": self._vectors}, **_SERVER_CONFIG},
+            "config": told_config(self._layout),
             "payload_schema": schema,
         }
+
+    def change(self, asked: models.UpdateCollection) -> bool:
+        """At once, where a server goes on answering meanwhile."""
+        self._layout = changed_layout(self._layout, asked)
+        write_layout(self._path, self._layout)
+        self.close()
+        self._shard = engine.EdgeShard.load(str(self._path), edge_config(self._layout))
+        self._shard.optimize()
+        return True
 
     def create_index(self, asked: models.CreateFieldIndex) -> dict[str, Any]:
         if not isinstance(asked.field_schema, models.PayloadSchemaType):
@@ -84,7 +101,7 @@ class Collection:
             limit=asked.limit or 10,
             offset=asked.offset or 0,
             filter=engine_filter(asked.filter),
-            params=_search_params(asked.params),
+            params=search_params(asked.params),
             with_payload=_selector(asked.with_payload, default=False),
             with_vector=bool(asked.with_vector),
         )
@@ -167,20 +184,16 @@ class Collections:
 
     def create(self, name: str, asked: models.CreateCollection) -> bool:
         """False if there is one of that name."""
-        vectors = asked.vectors
-        if not isinstance(vectors, models.VectorParams) or len(asked.model_fields_set) > 1:
-            raise NotUnderstood("a collection with more than one unnamed vector")
-        params = engine.EdgeVectorParams(
-            size=vectors.size, distance=getattr(engine.Distance, vectors.distance.value)
-        )
+        layout = layout_of(asked)
         with self._turn:
             if (self._folder / name).exists():
                 return False
             # Made aside and renamed, so that a kill leaves no half-made one under its name.
             aside = self._folder / f".new-{name}"
             shutil.rmtree(aside, ignore_errors=True)
-            shard = engine.EdgeShard.create(str(aside), engine.EdgeConfig(vectors=params))
+            shard = engine.EdgeShard.create(str(aside), edge_config(layout))
             shard.close()
+            write_layout(aside, layout)
             aside.rename(self._folder / name)
             return True
 
@@ -213,13 +226,6 @@ class Collections:
             self._open.clear()
 
 
-# What a server of default settings says of itself; the client insists on being told.
-_SERVER_CONFIG = {
-    "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000},
-    "optimizer_config": {"default_segment_number": 0, "flush_interval_sec": 5},
-}
-
-
 def _selector(asked: Any, *, default: bool) -> Any:
     """Everything, nothing, or the named keys; the shadow comes along with everything only."""
     if asked is None:
@@ -227,14 +233,6 @@ def _selector(asked: Any, *, default: bool) -> Any:
     if not isinstance(asked, bool | list):
         raise NotUnderstood("this choice of payload")
     return asked
-
-
-def _search_params(asked: models.SearchParams | None) -> Any:
-    if asked is None:
-        return None
-    if asked.model_fields_set - {"exact", "hnsw_ef"}:
-        raise NotUnderstood("these search parameters")
-    return engine.SearchParams(exact=bool(asked.exact), hnsw_ef=asked.hnsw_ef)
 
 
 def _kind(index: Any) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,15 +38,29 @@ _ASKED: dict[tuple[str, str], tuple[type[BaseModel], Callable[[Collection, Any],
 
 
 def make_server(
-    collections: Collections, port: int = 0, api_key: str | None = None
+    collections: Collections,
+    port: int = 0,
+    api_key: str | None = None,
+    record: Path | None = None,
+    certificate: Path | None = None,
 ) -> ThreadingHTTPServer:
-    """A bound server on loopback, a thread for each connection; `serve_forever` answers."""
+    """A bound server on loopback, a thread for each connection; `serve_forever` answers.
+
+    `record`: a file that gets every request, a line of JSON each. `certificate`: a PEM file with
+    its key, to speak TLS.
+    """
 
     class Handler(_Handler):
         gallery = collections
         key = api_key
+        log = record
 
-    return _Server(("127.0.0.1", port), Handler)
+    server = _Server(("127.0.0.1", port), Handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    return server
 
 
 class _Server(ThreadingHTTPServer):
@@ -58,17 +74,22 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # one packet an answer
     gallery: Collections
     key: str | None
+    log: Path | None
 
     def do_any(self) -> None:
         begun = time.perf_counter()
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path
+        if self.log is not None:
+            sent = {"method": self.command, "path": path, "body": json.loads(body or b"null")}
+            with self.log.open("a") as file:
+                file.write(json.dumps(sent) + "\n")
         status, told = self._refused(path) or self._told(path, body)
         if isinstance(told, dict):
             told = json.dumps({**told, "time": time.perf_counter() - begun})
         self._send(status, told)
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_any  # noqa: N815 (the names http.server looks for)
+    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_any  # noqa: N815 (the names http.server looks for)
 
     def log_message(self, *args: object) -> None:
         """Nothing: a server's log is no part of a test."""
@@ -119,6 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
         match self.command:
             case "GET":
                 return _ok(self.gallery.ask(name, Collection.info))
+            case "PATCH":
+                change = models.UpdateCollection.model_validate_json(body)
+                return _ok(self.gallery.ask(name, lambda collection: collection.change(change)))
             case "DELETE":
                 return _ok(self.gallery.drop(name))
             case "PUT":

@@ -14,6 +14,7 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from backend.errors import SetupError
+from backend.gallery.layout import Access
 from backend.gallery.opening import open_store
 from tests import qdrant_standin
 from tests.backend.gallery.conftest import DIM, fresh_name, image_id, point, random_vector
@@ -71,8 +72,8 @@ def test_with_a_key_only_who_has_it_is_answered(tmp_path):
     with qdrant_standin.running(tmp_path, api_key="right") as url:
         for wrong in (None, "wrong"):
             with pytest.raises(SetupError, match="refuses the API key"):
-                open_store(url, tmp_path, api_key=wrong)
-        assert open_store(url, tmp_path, api_key="right").names() == []
+                open_store(url, tmp_path, access=Access(wrong))
+        assert open_store(url, tmp_path, access=Access("right")).names() == []
         assert httpx.get(f"{url}/readyz").status_code == 200
 
 

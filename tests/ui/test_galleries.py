@@ -33,6 +33,11 @@ def test_a_gallery_that_holds_everything_says_so(visit: Visit, shop: Shop) -> No
     assert not page.error
 
 
+def test_how_a_gallery_is_kept_is_told(visit: Visit, shop: Shop) -> None:
+    add_gallery(shop, "g-9f86", layout="6 shards, 2 replicas, vectors on disk")
+    assert "Kept as 6 shards, 2 replicas, vectors on disk" in captions(visit("galleries"))
+
+
 def test_less_than_all_is_never_told_as_all(visit: Visit, shop: Shop) -> None:
     add_gallery(shop, "g-9f86", images=100_000, embedded=99_999, share=0.99999, missing=1)
     assert bars(visit("galleries")) == ["**99.9 %** · 99,999 of 100,000 pictures"]

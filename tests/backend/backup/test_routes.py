@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
+import httpx
 from fastapi.testclient import TestClient
 
 from backend.app import create_app
@@ -19,7 +21,9 @@ def test_it_is_streamed_and_says_how_large_it_will_be(runtime: Runtime, tmp_path
     told: list[int] = []
     with TestClient(app, base_url="http://127.0.0.1:8000") as http:
         path = tmp_path / "x.tar"
-        path.write_bytes(b"".join(AkinClient("http://x", http=http).backup(told.append)))
+        path.write_bytes(
+            b"".join(AkinClient("http://x", http=cast(httpx.Client, http)).backup(told.append))
+        )
     _, manifest = check_backup(path, lambda *_: None)
     assert set(manifest.rows.values()) == {0}
     assert told == [0]

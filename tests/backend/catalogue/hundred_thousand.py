@@ -62,7 +62,7 @@ def seed(database: Database, products: int = 100_000, *, gallery_id: str | None 
     for first in range(0, products, _PAGE):
         drawn = [_drawn(rng, place) for place in range(first, min(first + _PAGE, products))]
         write_rows(database, _rows(rng, drawn, gallery_id or GALLERY, ids))
-    count_on(database, *_NUMBERED)
+    count_on(database, *NUMBERED)
 
 
 def _attributes() -> list[dict[str, Any]]:
@@ -219,4 +219,4 @@ def settle(database: Database) -> None:
             server.execute(text("VACUUM ANALYZE"))
 
 
-_NUMBERED = (("products", "number"), ("images", "number"), ("attribute_values", "id"))
+NUMBERED = (("products", "number"), ("images", "number"), ("attribute_values", "id"))

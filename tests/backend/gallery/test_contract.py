@@ -336,6 +336,12 @@ def test_optimise_loses_nothing(wardrobe):
     assert matching(wardrobe) == [0, 1, 2, 3, 4]
 
 
+def test_a_gallery_says_how_it_is_laid_out(wardrobe):
+    laid = wardrobe.laid()
+    assert (laid.quantization, laid.shards, laid.replicas, laid.differs) == ("none", 1, 1, None)
+    assert "not quantized" in laid.sentence
+
+
 # --- many threads
 
 

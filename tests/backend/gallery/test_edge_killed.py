@@ -118,7 +118,14 @@ def kill_and_look(folder: Path, first: str, delay: float) -> str:
 
 def test_a_child_whose_parent_is_gone_already_touches_nothing(folder):
     """Killed while the child started: nobody is left to be told of by the system."""
-    command = [sys.executable, "-m", "backend.gallery.edge_optimise", str(folder / "main"), "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "backend.gallery.edge_optimise",
+        str(folder / "main"),
+        "0",
+        "none",
+    ]
     done = subprocess.run([*command, "0"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == ""
     store, gallery = opened(folder)
@@ -181,7 +188,7 @@ def test_who_opens_or_asks_meanwhile_waits_and_loads_nothing_twice(folder, monke
 
     asking = threading.Thread(target=ask)
 
-    def building(path: Path, outside: int, begun: object) -> None:
+    def building(path: Path, outside: int, kind: str, begun: object) -> None:
         asking.start()
         while not answers:  # it has got the gallery, and asks it while the shard is elsewhere
             time.sleep(0.01)

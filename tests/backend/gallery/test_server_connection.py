@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from backend.errors import SetupError, Unavailable
+from backend.gallery.layout import Access
 from backend.gallery.opening import open_store
 
 
@@ -24,7 +25,7 @@ def test_no_server_at_the_url(tmp_path):
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key(tmp_path, status):
     with answering(status) as url, pytest.raises(SetupError, match="set AKIN_GALLERY_API_KEY"):
-        open_store(url, tmp_path, api_key="wrong")
+        open_store(url, tmp_path, access=Access("wrong"))
 
 
 def test_a_server_in_trouble(tmp_path):

@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from backend.database import Database
 from backend.jobs import lease, service
@@ -263,3 +264,18 @@ def test_kill_9_of_the_holder_loses_the_open_batch_and_nothing_else(
     assert claim(database, job_id) == 2
     write(database, job_id, 2, done=1)
     assert job(database, job_id).attempts == 1
+
+
+def test_a_claim_passes_over_a_job_that_another_is_just_claiming(
+    postgres_database: Database, queue: Queue
+) -> None:
+    with postgres_database.write() as session:
+        ids = [service.create(session, queue, kind="ingest", actor="ann").id for _ in range(2)]
+    with postgres_database.write() as first:
+        token = lease.claim(first, ids[0], "first")
+        with postgres_database.write() as second:
+            second.execute(text("SET LOCAL lock_timeout = '2s'"))  # it would wait for ever
+            assert lease.claim(second, ids[0], "second") is None
+            assert lease.claim(second, ids[1], "second") is not None
+    assert token is not None
+    assert job(postgres_database, ids[0]).lease_holder == "first"
