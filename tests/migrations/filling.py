@@ -140,9 +140,7 @@ def _feedback() -> list[Base]:
 
 def _accounts() -> list[Base]:
     return [
-        User(
-            id="u1", name="ann", role="admin", password_hash="x", disabled=False, created_at=NOON
-        ),
+        User(id="u1", name="ann", role="admin", password_hash="x", disabled=False, created_at=NOON),
         Token(
             id="k1",
             user_id="u1",
