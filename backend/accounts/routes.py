@@ -207,7 +207,7 @@ def link(
     actor: Actor = _SHOPPER,
     runtime: Runtime = Depends(get_runtime),
 ) -> Link:
-    """A browser opens a link without a token: this one carries a signature, for five minutes, and
+    """A browser opens a link without a token: this one carries a signature, for an hour, and
     permits what the sender may do."""
     if not _DOWNLOADS.fullmatch(wanted.path):
         raise InvalidInput(f"{wanted.path[:200]} is no download: see /docs for those there are.")

@@ -137,6 +137,6 @@ class LinkWanted(BaseModel):
 
 
 class Link(BaseModel):
-    """The same path, signed where accounts are on; it works for a few minutes."""
+    """The same path, signed where accounts are on; it works for an hour."""
 
     path: str

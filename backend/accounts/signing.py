@@ -19,7 +19,8 @@ from backend import clock
 PICTURE_SECONDS = 12 * 3600
 """Pictures' links change only so often, or no browser could keep a picture; they work for at least
 so long, and at most twice."""
-DOWNLOAD_SECONDS = 300
+DOWNLOAD_SECONDS = 3600
+"""A page with a download on it may stay open for a while before it is clicked."""
 
 
 class Signer:
