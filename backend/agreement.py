@@ -12,6 +12,7 @@ from backend.client import AkinClient
 from backend.data_folder import InUse, hold
 from backend.errors import SetupError
 from backend.jobs.schemas import JobOut, ReconcileRequest
+from backend.logins import token_for
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _here(
 
 def _ask(url: str, request: ReconcileRequest, step: Step) -> Agreement | None:
     """What a job of the server finds; None if no server answers."""
-    with AkinClient(url) as client:
+    with AkinClient(url, token=token_for(url)) as client:
         if not client.ready():
             return None
         job = client.reconcile(request)

@@ -9,6 +9,8 @@ import structlog
 from fastapi import FastAPI
 
 from backend import health, problems
+from backend.accounts import routes as account_routes
+from backend.accounts.guard import check_door
 from backend.audit import routes as audit_routes
 from backend.backup import routes as backup_routes
 from backend.catalogue import import_routes
@@ -30,6 +32,7 @@ from backend.search import compare_routes
 from backend.search import routes as search_routes
 from backend.search.replica import ReplicaVoice
 from backend.search.serving import Serving
+from backend.settings import LOOPBACK
 from backend.training import measuring_routes
 from backend.training import routes as training_routes
 from workers.app import start_in_process
@@ -55,6 +58,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.gauges = Gauges(runtime)
     app.state.readiness = Readiness(checks_of(runtime))
     for module in (
+        account_routes,
         catalogue_routes,
         import_routes,
         search_routes,
@@ -70,13 +74,14 @@ def create_app(runtime: Runtime) -> FastAPI:
         feedback_routes,
         backup_routes,
     ):
-        app.include_router(module.router)
+        app.include_router(module.router, responses={401: problems.PROBLEM_RESPONSES[401]})
     app.include_router(health.router)
     problems.install(app)
     app.add_middleware(RequestMetrics)
     app.add_middleware(BodyLimit, limit=runtime.settings.max_body_bytes)
     app.add_middleware(OriginCheck, allowed=runtime.settings.allowed_hosts)
-    if not runtime.settings.allow_open:
+    # Where people log in a foreign page's name for this server gains nothing: it has no token.
+    if runtime.settings.host in LOOPBACK and not runtime.settings.allow_open:
         app.add_middleware(HostCheck, allowed=runtime.settings.allowed_hosts)
     app.add_middleware(RequestId)  # the last one is the outermost: every answer has its id
     return app
@@ -88,14 +93,16 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
     back at the end. What takes minutes is told to `tell` in a sentence.
 
     Raises:
-        SetupError: for tables of another version, or a backbone that cannot be loaded or has other
-            weights than those the catalogue was embedded with.
+        SetupError: for tables of another version, an open door, or a backbone that cannot be loaded
+            or has other weights than those the catalogue was embedded with.
     """
     database = runtime.database
     if runtime.settings.embedded:
         upgrade(database)
     else:
         check(database)
+    with database.read() as session:
+        check_door(runtime.settings, session)
     backbone = runtime.backbone()
     # They hash all weights: not inside the transaction.
     _ = backbone.fingerprint, backbone.text_fingerprint

@@ -27,6 +27,7 @@ from backend.commands import (
     galleries,
     importing,
     jobs,
+    login,
     maintenance,
     models,
     positives,
@@ -36,6 +37,7 @@ from backend.commands import (
     training,
     training_jobs,
     triplets,
+    users,
     versions,
 )
 from backend.commands.terminal import AsJson, err, out, print_json, progress
@@ -157,6 +159,10 @@ app.add_typer(models.app, name="models")
 app.add_typer(galleries.app, name="galleries")
 app.add_typer(auditing.app, name="audit")
 app.add_typer(triplets.app, name="triplets")
+app.command()(login.login)
+app.command()(login.logout)
+app.add_typer(login.keys, name="keys")
+app.add_typer(users.app, name="users")
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from backend.catalogue.schemas import (
     ProductSort,
     ProductUpdate,
 )
+from backend.client_accounts import AccountCalls
 from backend.client_models import ModelCalls
 from backend.client_transport import ApiError, read_in_chunks
 from backend.client_triplets import TripletCalls
@@ -36,7 +37,7 @@ from backend.search.schemas import SearchRequest, SearchResponse
 __all__ = ["AkinClient", "ApiError"]
 
 
-class AkinClient(ModelCalls, TripletCalls):
+class AkinClient(AccountCalls, ModelCalls, TripletCalls):
     """One connection to a running server.
 
     Every method raises `ApiError` for a refusal the server explains, and `Unavailable` when no

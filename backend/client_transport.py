@@ -27,11 +27,22 @@ class ApiError(AkinError):
 
 
 class Transport:
-    """Sends requests; a refusal is raised as `ApiError`, silence as `Unavailable`."""
+    """Sends requests; a refusal is raised as `ApiError`, silence as `Unavailable`.
 
-    def __init__(self, url: str, *, timeout: float = 60, http: httpx.Client | None = None) -> None:
+    token: of a login, or a key, where accounts are on.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = 60,
+        http: httpx.Client | None = None,
+        token: str | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
-        self._http = http or httpx.Client(base_url=self.url, timeout=timeout)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._http = http or httpx.Client(base_url=self.url, timeout=timeout, headers=headers)
 
     def __enter__(self) -> Self:
         return self

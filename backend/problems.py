@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from backend.errors import AkinError
+from backend.errors import AkinError, TooManyAttempts
 from backend.metrics import ERRORS
 from backend.outages import OUTAGES, told
 
@@ -40,7 +40,7 @@ class Problem(BaseModel):
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": HTTPStatus(status).phrase}
-    for status in (403, 404, 408, 409, 413, 415, 422, 503, 507)
+    for status in (401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 507)
 }
 
 
@@ -67,7 +67,10 @@ def install(app: FastAPI) -> None:
 
 def _told(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AkinError)  # noqa: S101 - what it is registered for
-    return problem(error.status, error.sentence, error.code)
+    answer = problem(error.status, error.sentence, error.code)
+    if isinstance(error, TooManyAttempts):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _outage(request: Request, error: Exception) -> JSONResponse:
@@ -128,6 +131,7 @@ def _unexpected(request: Request, error: Exception) -> JSONResponse:
 
 
 _HEADERS: dict[int, dict[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="Akin"'},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
     HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},  # what still comes is not read
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from backend.accounts.guard import Guard
 from backend.blobs import BlobStore
 from backend.database import Database
 from backend.encoding.decode_pool import DecodePool
@@ -40,8 +41,12 @@ class Runtime:
     query_decoder: DecodePool = field(init=False)
     """For what somebody waits for: pictures in queries, single images, missing renditions."""
 
+    guard: Guard = field(init=False)
+    """Whether people have to log in, and who it is that asks."""
+
     def __post_init__(self) -> None:
         settings = self.settings
+        self.guard = Guard(settings, self.database)
         self.artefacts = Artefacts(self.blobs, settings.home / "models")
         self.models = Models(self.artefacts, settings.device, settings.query_threads)
         processes, seconds = self.settings.decode_processes, self.settings.decode_seconds

@@ -42,6 +42,9 @@ class Settings(DatabaseSettings, GallerySettings):
     port: int = Field(8000, ge=1, le=65535)
     ui_port: int = Field(8501, ge=1, le=65535)
     allow_open: bool = False
+    """No login on an address that others can reach, unless there is a user or accounts are on."""
+    accounts: Literal["auto", "on"] = "auto"
+    """Whether people have to log in; auto: if the address is not loopback, or there is a user."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Further names this server answers to; in the environment separated by commas."""
 
@@ -139,7 +142,8 @@ class Settings(DatabaseSettings, GallerySettings):
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def check(self) -> None:
-        """Refuse combinations that would lose data or open the door.
+        """Refuse combinations that would lose data. Whether the door is open, only SQL can tell:
+        `backend.accounts.guard.check_door`.
 
         Raises:
             SetupError: with one sentence that names the settings to change.
@@ -152,11 +156,6 @@ class Settings(DatabaseSettings, GallerySettings):
                 "PostgreSQL and AKIN_GALLERY_URL to a Qdrant server."
             )
         self.check_galleries()
-        if self.host not in LOOPBACK and not self.allow_open:
-            raise SetupError(
-                f"Listening on {self.host} would let anybody on the network in without a login: "
-                "use --host 127.0.0.1, or set AKIN_ALLOW_OPEN=1 if the network is yours alone."
-            )
 
 
 def read_settings(**given: Any) -> Settings:

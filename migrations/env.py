@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
+import backend.accounts.tables
 import backend.audit.tables
 import backend.catalogue.tables
 import backend.feedback.tables

@@ -25,6 +25,7 @@ _AREAS = {
     "Triplets": "triplet",
     "Galleries": "gallery.",
     "Users": "user.",
+    "Keys": "key.",
 }
 
 

@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from fastapi import Depends
+from anyio import to_thread
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from backend.errors import NotAllowed
+from backend.accounts.roles import LOCAL_ADMIN, RANK, Actor, Role
+from backend.accounts.signing import SIGNER
+from backend.errors import NotAllowed, NotKnown
 
-Role = Literal["shopper", "manager", "admin"]
-RANK: dict[Role, int] = {"shopper": 0, "manager": 1, "admin": 2}
+if TYPE_CHECKING:
+    from backend.accounts.guard import Guard
+
+__all__ = ["LOCAL_ADMIN", "RANK", "Actor", "Role", "current_actor", "require"]
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="bearer",
+    description="Of a login (`POST /v1/login`) or a key (`POST /v1/keys`), where accounts are on.",
+)
 
 
-@dataclass(frozen=True)
-class Actor:
-    """A person or machine that sent a request."""
+async def current_actor(
+    request: Request, credentials: HTTPAuthorizationCredentials | None = Security(_bearer)
+) -> Actor:
+    """The actor of this request.
 
-    name: str
-    role: Role
-
-
-LOCAL_ADMIN = Actor("local", "admin")
-
-
-async def current_actor() -> Actor:
-    """The actor of this request."""
-    return LOCAL_ADMIN
+    Raises:
+        NotKnown: where accounts are on and it carries neither a valid token nor a valid link.
+    """
+    guard: Guard = request.app.state.runtime.guard
+    # To a thread only for what may wait for SQL.
+    on = await to_thread.run_sync(guard.look) if guard.is_stale else guard.on
+    if not on:
+        SIGNER.set(None)
+        return LOCAL_ADMIN
+    SIGNER.set(guard.signer or await to_thread.run_sync(guard.load_signer))
+    if credentials is not None:
+        return await to_thread.run_sync(guard.actor_of_token, credentials.credentials)
+    if request.method in {"GET", "HEAD"} and "signature" in request.query_params:
+        path, query = request.url.path, request.url.query
+        return await to_thread.run_sync(guard.actor_of_link, path, query)
+    raise NotKnown(
+        "This server wants to know who you are: log in (`akin login`), or send a key as "
+        "`Authorization: Bearer KEY`."
+    )
 
 
 def require(role: Role) -> Callable[[Actor], Awaitable[Actor]]:

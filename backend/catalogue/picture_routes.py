@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, File, Header, Path, Response, UploadFile
 from fastapi.responses import RedirectResponse
 
 from backend.accounts.actor import require
+from backend.accounts.signing import SIGNER
 from backend.blobs import RenditionKind
 from backend.catalogue.renditions import rendition
 from backend.dependencies import get_runtime
@@ -28,6 +29,8 @@ _FOR_EVER = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
 }
+_WHILE_SIGNED = {**_FOR_EVER, "Cache-Control": "private, max-age=43200, immutable"}
+"""A link that is good for a while must not leave its picture in a cache that others share."""
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -52,7 +55,8 @@ def picture(
 ) -> Response:
     """The thumbnail (at most 384 pixels a side) or preview (1,200) of an image; never changes."""
     tag = f'"{sha256}-{kind}"'
-    headers = {**_FOR_EVER, "ETag": tag}
+    kept = _FOR_EVER if SIGNER.get() is None else _WHILE_SIGNED
+    headers = {**kept, "ETag": tag}
     known = {one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

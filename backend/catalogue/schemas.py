@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from backend.accounts.signing import PicturePath
 from backend.catalogue.unicode_forms import normalised
 
 Split = Literal["train", "val", "test"]
@@ -87,8 +88,8 @@ class ImageOut(BaseModel):
     sha256: str
     width: int
     height: int
-    thumbnail: str = Field(description="Path of a picture of at most 384 pixels a side.")
-    preview: str = Field(description="Path of a picture of at most 1,200 pixels a side.")
+    thumbnail: PicturePath = Field(description="Path of a picture of at most 384 pixels a side.")
+    preview: PicturePath = Field(description="Path of a picture of at most 1,200 pixels a side.")
     embedded: bool = Field(description="Whether search can find it already.")
     problem: str | None = Field(None, description="Why it could not be encoded, if it could not.")
 

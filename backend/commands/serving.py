@@ -20,7 +20,7 @@ import typer
 import uvicorn
 
 from backend.client import AkinClient
-from backend.commands.terminal import err
+from backend.commands.terminal import connect, err
 from backend.data_folder import hold
 from backend.disk_space import GALLERY_RESERVE, check_room
 from backend.errors import AkinError, NoSpace, SetupError
@@ -191,7 +191,7 @@ def _what_stays_frozen() -> Iterator[None]:
 
 def _greet(settings: Settings, ui: bool, seed: Seed | None) -> None:
     """Once the API is ready: fill an empty demo, and say where to look."""
-    with AkinClient(settings.api_url) as client:
+    with connect(settings.api_url) as client:
         while not client.ready():  # a start that fails ends the process, and this thread with it
             time.sleep(0.1)
         try:

@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.text import Text
 
 from backend.client import AkinClient
+from backend.logins import token_for
 from backend.settings import read_settings
 
 _CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
@@ -48,8 +49,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 
 
 def connect(url: str | None) -> AkinClient:
-    """A client of the named server, or of this machine's."""
-    return AkinClient(url or read_settings().api_url)
+    """A client of the named server, or of this machine's, with the token of the login there."""
+    where = address_of(url)
+    return AkinClient(where, token=token_for(where))
+
+
+def address_of(url: str | None) -> str:
+    """The URL of the named server, or of this machine's."""
+    return (url or read_settings().api_url).rstrip("/")
 
 
 def print_json(value: BaseModel | Any) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from backend.accounts.signing import PicturePath
 from backend.catalogue.schemas import Split
 
 TripletState = Literal["candidate", "accepted", "rejected"]
@@ -69,7 +70,7 @@ class TripletPicture(BaseModel):
 
     image_id: str | None = Field(None, description="None for an uploaded picture.")
     sha256: str | None = Field(None, description="None once an uploaded picture was let go.")
-    thumbnail: str | None = None
+    thumbnail: PicturePath | None = None
     product_id: str | None = None
     sku: str | None = None
     title: str | None = None

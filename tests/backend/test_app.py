@@ -22,7 +22,7 @@ from backend.settings import Settings
 from tests.backend.search.shop import write_tiny_backbone
 
 LOCAL = "http://127.0.0.1:8000"
-OPEN_TO_ALL = {"/healthz", "/readyz", "/metrics"}
+OPEN_TO_ALL = {"/healthz", "/readyz", "/metrics", "/v1/login"}
 
 
 @pytest.fixture(scope="module")

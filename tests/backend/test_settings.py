@@ -45,13 +45,6 @@ def test_services_by_url_are_the_server_profile(tmp_path):
     assert not settings.embedded
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::"])
-def test_an_open_address_needs_a_login_or_a_word(tmp_path, host):
-    with pytest.raises(SetupError, match=r"without a login.*AKIN_ALLOW_OPEN=1"):
-        Settings(home=tmp_path, host=host).check()
-    Settings(home=tmp_path, host=host, allow_open=True).check()
-
-
 def test_the_api_url_of_an_open_address_is_this_machine(tmp_path):
     assert Settings(home=tmp_path, host="0.0.0.0").api_url == "http://127.0.0.1:8000"
     assert Settings(home=tmp_path, host="::1").api_url == "http://[::1]:8000"

@@ -6,6 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from backend.accounts.tables import LoginFailures, SigningKey, Token, User
 from backend.audit.tables import AuditLine
 from backend.catalogue.tables import (
     Attribute,
@@ -35,7 +36,7 @@ RED = hashlib.blake2b(b"red", digest_size=16).hexdigest()
 
 def fill(database: Database) -> None:
     """Write a small catalogue, a job and a deployment."""
-    for rows in (_catalogue(), _jobs(), _registry(), _audit(), _feedback()):
+    for rows in (_catalogue(), _jobs(), _registry(), _audit(), _feedback(), _accounts()):
         for row in rows:
             with database.write() as session:
                 session.add(row)
@@ -142,4 +143,22 @@ def _feedback() -> list[Base]:
             actor="local",
             created_at=NOON,
         ),
+    ]
+
+
+def _accounts() -> list[Base]:
+    return [
+        User(id="u1", name="ann", role="admin", password_hash="x", disabled=False, created_at=NOON),
+        Token(
+            id="k1",
+            user_id="u1",
+            kind="key",
+            role="manager",
+            label="till",
+            digest="e" * 64,
+            created_at=NOON,
+            expires_at=NOON,
+        ),
+        LoginFailures(subject="c" * 64, failures=1, last_at=NOON),
+        SigningKey(id=1, key=b"k" * 32, created_at=NOON),
     ]

@@ -61,6 +61,15 @@ class Api:
         self.ask("POST", f"/v1/jobs/{job_id}/cancel")
         return job_id
 
+    def user(self, name: str) -> str:
+        new = {"name": name, "role": "admin", "password": "correct horse"}
+        self.ask("POST", "/v1/users", json=new)
+        return name
+
+    def key(self, name: str) -> str:
+        new = {"label": "till", "user": self.user(name)}
+        return str(self.ask("POST", "/v1/keys", json=new).json()["id"])
+
 
 class Change(NamedTuple):
     """An operation: the action it leaves behind, what it is done to, and how it is asked for."""
@@ -132,11 +141,46 @@ CHANGES = {
         lambda api: api.cancelled(),
         lambda api, job_id: api.ask("POST", f"/v1/jobs/{job_id}/retry"),
     ),
+    "POST /v1/users": Change(
+        "user.create",
+        "mia",
+        lambda api: {"name": "mia", "role": "admin", "password": "correct horse"},
+        lambda api, new: api.ask("POST", "/v1/users", json=new),
+    ),
+    "PATCH /v1/users/{name}": Change(
+        "user.update",
+        "ann",
+        lambda api: api.user("ann"),
+        lambda api, name: api.ask(
+            "PATCH", f"/v1/users/{name}", json={"password": "battery staple"}
+        ),
+    ),
+    "POST /v1/me/password": Change(
+        "user.update",
+        "ann",
+        lambda api: {"old": "correct horse", "new": "battery staple"} if api.user("ann") else {},
+        lambda api, change: api.ask("POST", "/v1/me/password", json=change),
+    ),
+    "POST /v1/keys": Change(
+        "key.create",
+        "till",
+        lambda api: {"label": "till", "user": api.user("ann")},
+        lambda api, new: api.ask("POST", "/v1/keys", json=new),
+    ),
+    "DELETE /v1/keys/{key_id}": Change(
+        "key.revoke",
+        "till",
+        lambda api: api.key("ann"),
+        lambda api, key_id: api.ask("DELETE", f"/v1/keys/{key_id}"),
+    ),
 }
 
 _SAID = "a candidate, which carries who said it and when; its review is noted"
 _COLLECTS = "only collects files; nothing of the catalogue changes before the start, which is noted"
 EXCEPTIONS = {
+    "POST /v1/login": "begins a login; the log of the process tells it",
+    "POST /v1/logout": "ends a login",
+    "POST /v1/links": "signs; nothing is kept",
     "POST /v1/search": "asks a question",
     "POST /v1/search/upload": "asks a question; its picture is not kept",
     "POST /v1/pictures/thumbnail": "draws a picture; nothing is kept",

@@ -7,8 +7,8 @@ from alembic import op
 
 from backend.database import Json, Moment
 
-revision: str = "0009"
-down_revision: str | None = "0007"
+revision: str = "0010"
+down_revision: str | None = "0009"
 branch_labels: str | None = None
 depends_on: str | None = None
 
