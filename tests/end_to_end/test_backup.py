@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -45,7 +44,7 @@ def answers(url: str) -> list[list[tuple[str, float]]]:
 @pytest.fixture(scope="module")
 def saved(
     tmp_path_factory: pytest.TempPathFactory, catalogue: Path, servers: Any
-) -> Iterator[tuple[Path, list[list[tuple[str, float]]]]]:
+) -> tuple[Path, list[list[tuple[str, float]]]]:
     """A backup made by a server that runs, and what the server answered."""
     server: Server = servers()
     done = server.run("ingest", str(catalogue / "products.csv"))
@@ -59,7 +58,7 @@ def saved(
     assert_refused(again, "exists already: name a new file")
     server.kill()
     shutil.rmtree(server.home)
-    yield path, told
+    return path, told
 
 
 @pytest.mark.slow

@@ -19,7 +19,8 @@ def test_it_is_streamed_and_says_how_large_it_will_be(runtime: Runtime, tmp_path
     told: list[int] = []
     with TestClient(app, base_url="http://127.0.0.1:8000") as http:
         path = tmp_path / "x.tar"
-        path.write_bytes(b"".join(AkinClient("http://x", http=http).backup(told.append)))
+        client = AkinClient("http://x", http=http)  # type: ignore[arg-type]
+        path.write_bytes(b"".join(client.backup(told.append)))
     _, manifest = check_backup(path, lambda *_: None)
     assert set(manifest.rows.values()) == {0}
     assert told == [0]
