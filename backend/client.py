@@ -244,7 +244,8 @@ class AkinClient(AccountCalls, ModelCalls, TripletCalls):
 
     def backup(self, expect: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
         """The whole installation as one file, streamed; `expect` is told about how large it is."""
-        with self._stream("/v1/backup", {}) as answer:
+        # Before the bytes of a large model come, its hash is compared.
+        with self._stream("/v1/backup", {}, timeout=600) as answer:
             expect(int(answer.headers.get("X-Akin-Expected-Bytes", 0)))
             yield from answer.iter_bytes()
 

@@ -103,10 +103,12 @@ class Transport:
             yield from answer.iter_lines()
 
     @contextmanager
-    def _stream(self, path: str, query: Mapping[str, Any]) -> Iterator[httpx.Response]:
+    def _stream(
+        self, path: str, query: Mapping[str, Any], **options: Any
+    ) -> Iterator[httpx.Response]:
         """A streamed answer whose problems are raised like any other's."""
         try:
-            with self._http.stream("GET", path, params=query) as answer:
+            with self._http.stream("GET", path, params=query, **options) as answer:
                 if answer.is_error:
                     answer.read()
                     _raise_for_problem(answer)

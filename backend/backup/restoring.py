@@ -22,7 +22,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.backup.archive import FORMAT, HEAD, MANIFEST, Damaged, Member, Names, members
-from backend.backup.rows import AT_ONCE, Loader, holds_rows
+from backend.backup.rows import AT_ONCE, Loader, holds_rows, without_timeouts
 from backend.backup.schemas import BackupHead, BackupManifest
 from backend.catalogue.tables import Image
 from backend.errors import AkinError, Conflict, InvalidInput, NotFound
@@ -141,6 +141,7 @@ def _check_blob(path: Path, one: Member) -> None:
 
 def _make_tables(connection: Connection, revision: str) -> None:
     """Empty tables of the backup's revision."""
+    without_timeouts(connection)
     filled = holds_rows(connection)
     if filled is not None:
         raise Conflict(
@@ -212,7 +213,10 @@ class _Writing:
         self._gallery = None
         file.flush()
         store = self._runtime.galleries
-        gallery = import_gallery(Path(file.name), store, name)
+        try:
+            gallery = import_gallery(Path(file.name), store, name)
+        except InvalidInput as error:
+            raise Damaged(self._path, f"its gallery {name} cannot be read") from error
         self._undo.callback(_quietly, store.drop, name)
         self._points[name] = gallery.count()
         file.close()

@@ -49,10 +49,17 @@ def snapshot(database: Database) -> Iterator[Connection]:
         else:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         try:
-            connection.execute(text("SELECT 1"))
+            without_timeouts(connection)
             yield connection
         finally:
             connection.rollback()
+
+
+def without_timeouts(connection: Connection) -> None:
+    """Let the connection's transaction take as long as whoever reads or sends the file takes."""
+    if connection.dialect.name == "postgresql":
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(text(f"SET LOCAL {name} = 0"))
 
 
 def tables_of(connection: Connection) -> list[Table]:

@@ -16,7 +16,7 @@ from backend.agreement import Reconcile
 from backend.commands.exporting import new_file
 from backend.commands.terminal import Url, connect, err, out, progress
 from backend.data_folder import InUse, hold
-from backend.errors import SetupError
+from backend.errors import AkinError, SetupError
 from backend.jobs.schemas import ReconcileRequest
 from backend.settings import Settings, read_settings
 
@@ -99,16 +99,24 @@ def restore_command(reconcile: Reconcile) -> Callable[..., None]:
             head, manifest = restoring.check_backup(source, tell)
             with hold(settings.home), closing(_opened(settings)) as runtime:
                 restoring.restore(runtime, source, head, manifest, tell)
-                agreement = reconcile(
-                    runtime, ReconcileRequest(mend=True), settings.embedded, lambda *_: None
-                )
+                remarks = _compared(runtime, reconcile)
         rows = manifest.rows
         counts = f"{rows.get('products', 0):,} products with {rows.get('images', 0):,} images"
         out.print(f"Restored: {counts}. Start it with akin up.", highlight=False)
-        for sentence in agreement.sentences:
+        for sentence in remarks:
             err.print(sentence, style="yellow", markup=False, highlight=False)
 
     return restore
+
+
+def _compared(runtime: Runtime, reconcile: Reconcile) -> tuple[str, ...]:
+    """What points newer than their rows were mended; everything is restored by now."""
+    request = ReconcileRequest(mend=True)
+    try:
+        found = reconcile(runtime, request, runtime.settings.embedded, lambda *_: None)
+    except AkinError as error:
+        return (f"{error.sentence} All is restored; then run `akin doctor --repair`.",)
+    return found.sentences
 
 
 def _opened(settings: Settings) -> Runtime:

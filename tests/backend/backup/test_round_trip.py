@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from backend.backup import making, rows
 from backend.backup.archive import FORMAT, members
 from backend.backup.making import make_backup
 from backend.backup.restoring import check_backup
@@ -57,12 +58,13 @@ def as_text(value: Any) -> str:
 
 
 @pytest.fixture
-def server(scratch_postgres_url: str, tmp_path: Path) -> dict[str, str]:
-    """The settings of an empty server installation."""
+def server(scratch_postgres_url: str, bucket: str, s3_url: str) -> dict[str, str]:
+    """The settings of an empty server installation, its blobs in a bucket."""
     return {
         "database_url": scratch_postgres_url,
         "gallery_url": qdrant_standin.shared_url(),
-        "blob_url": (tmp_path / "bucket").as_uri(),
+        "blob_url": bucket,
+        "s3_endpoint_url": s3_url,
         "broker_url": "redis://127.0.0.1:1",
     }
 
@@ -200,6 +202,20 @@ def test_without_a_single_picture_there_is_no_backup(
         pytest.raises(Unavailable, match="None of the stored pictures is there: see that the fol"),
     ):
         write(runtime, tmp_path / "shop.tar")
+
+
+def test_tables_and_galleries_come_in_as_many_pieces_as_they_need(
+    saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with restored(saved, tmp_path / "first") as runtime:
+        for module in (making, rows):
+            monkeypatch.setattr(module, "PIECE_BYTES", 500)
+        path = write(runtime, tmp_path / "small.tar")
+    _, manifest = check_backup(path, lambda *_: None)
+    parts = {name.rpartition("/")[0] for name in manifest.pieces}
+    assert len(manifest.pieces) > 2 * len(parts)
+    with restored(Saved(path, [], saved.backbone), tmp_path / "second") as runtime:
+        assert ask(as_shop(runtime, saved.backbone)) == saved.answers
 
 
 def test_only_an_empty_installation_is_filled(
