@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from sqlalchemy import delete, exists, select, text
 from sqlalchemy.engine import make_url
 
@@ -26,6 +28,9 @@ from backend.migrating import upgrade
 from backend.runtime import Runtime
 from backend.settings import Settings
 from tests import services
+
+# Nothing configures the log in a test, and then its lines would be among what commands print.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 class MovableClock:
