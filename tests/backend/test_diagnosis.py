@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from urllib.parse import urlsplit
+
 import pytest
 from redis import Redis
 
+from backend import clock
 from backend.agreement import Agreement, compare
 from backend.data_folder import hold
 from backend.diagnosis import agreement, examine
@@ -174,3 +178,33 @@ def test_a_folder_in_use_whose_server_does_not_answer(settings):
 def test_an_empty_folder_has_nothing_to_compare(settings):
     nothing = compare(settings, "http://127.0.0.1:1", ReconcileRequest(), not_here, lambda *_: None)
     assert nothing is None
+
+
+@pytest.mark.services
+def test_clocks_that_agree_and_clocks_that_do_not(served, postgres_database, monkeypatch):
+    settings = served.model_copy(update={"database_url": postgres_database.url})
+    assert "agree within" in findings(settings)["clock"].sentence
+    ahead = clock.now() + timedelta(seconds=30)
+    monkeypatch.setattr(clock, "now", lambda: ahead)
+    found = findings(settings)["clock"]
+    assert not found.good
+    assert "seconds behind this machine's: let both be set by NTP" in found.sentence
+
+
+def test_what_answers_at_the_ui_s_port_is_looked_at(settings):
+    assert "none running" in findings(settings)["ui"].sentence
+    url = urlsplit(qdrant_standin.shared_url())
+    found = findings(settings.model_copy(update={"ui_port": url.port}))["ui"]
+    assert not found.good
+    assert "choose another port with AKIN_UI_PORT" in found.sentence
+
+
+def test_no_password_is_in_what_the_doctor_says(served):
+    urls = {
+        "database_url": "postgresql://akin:hunter2@127.0.0.1:1/akin",
+        "broker_url": "redis://:hunter2@127.0.0.1:1/0",
+        "gallery_url": "http://akin:hunter2@127.0.0.1:1",
+        "blob_url": "s3://akin:hunter2@bucket",
+    }
+    for finding in examine(served.model_copy(update=urls)):
+        assert "hunter2" not in finding.sentence, finding.part
