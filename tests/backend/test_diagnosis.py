@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
-from urllib.parse import urlsplit
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from redis import Redis
@@ -192,9 +193,13 @@ def test_clocks_that_agree_and_clocks_that_do_not(served, postgres_database, mon
 
 
 def test_what_answers_at_the_ui_s_port_is_looked_at(settings):
-    assert "none running" in findings(settings)["ui"].sentence
-    url = urlsplit(qdrant_standin.shared_url())
-    found = findings(settings.model_copy(update={"ui_port": url.port}))["ui"]
+    nobody = settings.model_copy(update={"ui_port": free_port()})
+    assert "none running" in findings(nobody)["ui"].sentence
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        given = settings.model_copy(update={"ui_port": other.server_port})
+        found = next(one for one in examine(given) if one.part == "ui")
+        other.shutdown()
     assert not found.good
     assert "choose another port with AKIN_UI_PORT" in found.sentence
 
@@ -204,7 +209,6 @@ def test_no_password_is_in_what_the_doctor_says(served):
         "database_url": "postgresql://akin:hunter2@127.0.0.1:1/akin",
         "broker_url": "redis://:hunter2@127.0.0.1:1/0",
         "gallery_url": "http://akin:hunter2@127.0.0.1:1",
-        "blob_url": "s3://akin:hunter2@bucket",
     }
     for finding in examine(served.model_copy(update=urls)):
         assert "hunter2" not in finding.sentence, finding.part
