@@ -15,9 +15,12 @@ from backend.blobs import BlobStore
 from backend.data_folder import InUse, hold
 from backend.errors import AkinError, SetupError
 from backend.gallery.port import GalleryStore
+from backend.masking import masked
 from backend.settings import Settings
 
 FREE_BYTES = 1024**3
+SKEW_SECONDS = 2.0
+"""A lease lasts 60 seconds and is renewed after 15."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "settings": _settings,
         "disk": _disk,
         "server": _server,
+        "ui": _ui,
         **(_EMBEDDED if settings.embedded else _SERVICES),
         "backbone": _backbone,
     }
     for part, check in checks.items():
         try:
-            yield Finding(part, good=True, sentence=check(settings))
+            yield Finding(part, good=True, sentence=masked(check(settings)))
         except AkinError as error:
             yield Finding(part, good=False, sentence=error.sentence)
 
@@ -135,6 +139,19 @@ def _server(settings: Settings) -> str:
     return f"ready at {settings.api_url}."
 
 
+def _ui(settings: Settings) -> str:
+    try:
+        answer = httpx.get(f"{settings.ui_url}/_stcore/health", timeout=5)
+    except httpx.TransportError:
+        return f"none running at {settings.ui_url}; `akin up` starts one beside the API."
+    if answer.is_error:
+        raise SetupError(
+            f"What answers at {settings.ui_url} is no UI of Akin (HTTP {answer.status_code}): "
+            "choose another port with AKIN_UI_PORT."
+        )
+    return f"answers at {settings.ui_url}."
+
+
 def _data(settings: Settings) -> str:
     """Open the parts as the server would, unless a server has them open."""
     if not settings.home.exists():
@@ -174,6 +191,31 @@ def _database(settings: Settings) -> str:
         database.ping()
         check(database)
     return "answers, and its tables are of this version."
+
+
+def _clock(settings: Settings) -> str:
+    """Leases and links are timed by the clocks of several machines."""
+    from sqlalchemy import func, select
+
+    from backend import clock
+    from backend.database import Database
+
+    with closing(Database(settings.sql_url)) as database:
+        database.ping()
+        if database.is_sqlite:
+            return "there is one only."
+        with database.read() as session:
+            before = clock.now()
+            theirs = session.scalars(select(func.clock_timestamp())).one()
+            after = clock.now()
+    skew = (theirs - before).total_seconds() - (after - before).total_seconds() / 2
+    if abs(skew) > SKEW_SECONDS:
+        side = "ahead of" if skew > 0 else "behind"
+        raise SetupError(
+            f"The database's clock is {abs(skew):.1f} seconds {side} this machine's: "
+            "let both be set by NTP, or leases are taken too early or too late."
+        )
+    return f"this machine's and the database's agree within {max(abs(skew), 0.1):.1f} seconds."
 
 
 def _gallery(settings: Settings) -> str:
@@ -220,14 +262,16 @@ def _queue(settings: Settings) -> str:
             raise SetupError(
                 f"Redis may throw messages away (maxmemory-policy {policy}): set it to noeviction."
             )
-        served = queue.served()
+        workers = queue.workers()
+    served = set().union(*workers.values())
     missing = sorted({*QUEUE_OF_KIND.values(), "beat"} - served)
     if missing:
         raise SetupError(
             f"No worker takes the queue {', '.join(missing)}: start one with "
             f"`celery -A workers.server worker -P threads -Q {','.join(missing)}`."
         )
-    return f"answers, and workers take {', '.join(sorted(served))}."
+    heard = "; ".join(f"{name}: {', '.join(sorted(workers[name]))}" for name in sorted(workers))
+    return f"answers, and workers take {', '.join(sorted(served))} ({heard})."
 
 
 def _backbone(settings: Settings) -> str:
@@ -243,6 +287,7 @@ def _backbone(settings: Settings) -> str:
 _EMBEDDED: dict[str, Check] = {"data": _data}
 _SERVICES: dict[str, Check] = {
     "database": _database,
+    "clock": _clock,
     "gallery": _gallery,
     "blobs": _blobs,
     "queue": _queue,

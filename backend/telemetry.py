@@ -44,6 +44,7 @@ def configure_logs(*, file: Path | None = None, json: bool = False) -> None:
         handlers.append(kept)
     # On a full disk every line would else come with a traceback of its own.
     logging.raiseExceptions = False
+    logging.captureWarnings(capture=True)  # else they are lines of text among those of JSON
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     for name in ("httpx", "httpcore", "alembic", "celery", "kombu", "amqp", "uvicorn"):
         logging.getLogger(name).setLevel(logging.ERROR)

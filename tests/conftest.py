@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from sqlalchemy import delete, exists, select, text
 from sqlalchemy.engine import make_url
 
@@ -29,6 +31,9 @@ from tests import services
 from tests.buckets import bucket, s3_blobs, s3_credentials, s3_url
 
 __all__ = ["bucket", "s3_blobs", "s3_credentials", "s3_url"]
+
+# Nothing configures the log in a test, and then its lines would be among what commands print.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 class MovableClock:

@@ -102,8 +102,12 @@ class Queue:
 
     def served(self) -> set[str]:
         """The queues that some worker takes messages from, as far as workers answer in a second."""
+        return set().union(*self.workers().values())
+
+    def workers(self) -> dict[str, set[str]]:
+        """The workers that answer in a second, by name, and the queues that each takes."""
         answers = self.app.control.inspect(timeout=1.0).active_queues() or {}
-        return {queue["name"] for queues in answers.values() for queue in queues}
+        return {name: {queue["name"] for queue in queues} for name, queues in answers.items()}
 
     def close(self) -> None:
         """Give the connections back."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 from redis import Redis
 
+from backend import clock
 from backend.agreement import Agreement, compare
 from backend.data_folder import hold
 from backend.diagnosis import agreement, examine
@@ -174,3 +179,36 @@ def test_a_folder_in_use_whose_server_does_not_answer(settings):
 def test_an_empty_folder_has_nothing_to_compare(settings):
     nothing = compare(settings, "http://127.0.0.1:1", ReconcileRequest(), not_here, lambda *_: None)
     assert nothing is None
+
+
+@pytest.mark.services
+def test_clocks_that_agree_and_clocks_that_do_not(served, postgres_database, monkeypatch):
+    settings = served.model_copy(update={"database_url": postgres_database.url})
+    assert "agree within" in findings(settings)["clock"].sentence
+    ahead = clock.now() + timedelta(seconds=30)
+    monkeypatch.setattr(clock, "now", lambda: ahead)
+    found = findings(settings)["clock"]
+    assert not found.good
+    assert "seconds behind this machine's: let both be set by NTP" in found.sentence
+
+
+def test_what_answers_at_the_ui_s_port_is_looked_at(settings):
+    nobody = settings.model_copy(update={"ui_port": free_port()})
+    assert "none running" in findings(nobody)["ui"].sentence
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        given = settings.model_copy(update={"ui_port": other.server_port})
+        found = next(one for one in examine(given) if one.part == "ui")
+        other.shutdown()
+    assert not found.good
+    assert "choose another port with AKIN_UI_PORT" in found.sentence
+
+
+def test_no_password_is_in_what_the_doctor_says(served):
+    urls = {
+        "database_url": "postgresql://akin:hunter2@127.0.0.1:1/akin",
+        "broker_url": "redis://:hunter2@127.0.0.1:1/0",
+        "gallery_url": "http://akin:hunter2@127.0.0.1:1",
+    }
+    for finding in examine(served.model_copy(update=urls)):
+        assert "hunter2" not in finding.sentence, finding.part
