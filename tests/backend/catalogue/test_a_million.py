@@ -16,6 +16,7 @@ from tests.backend.catalogue.a_million import DRAWN, seed_many
 from tests.backend.catalogue.hundred_thousand import GALLERY, settle
 from tests.backend.catalogue.plans import asked, read_whole
 from tests.backend.catalogue.test_plans import RIGHT, add_report, questions
+from tests.conftest import scratch_postgres
 
 MANY = 1_000_000
 
@@ -42,8 +43,6 @@ def test_copies_are_whole_and_numbered_on(scratch_postgres_url: str) -> None:
 
 @pytest.fixture(scope="module")
 def million() -> Iterator[Database]:
-    from tests.conftest import scratch_postgres
-
     with scratch_postgres() as url:
         database = Database(url)
         upgrade(database)
@@ -55,6 +54,7 @@ def million() -> Iterator[Database]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # minutes of it make the rows
 def test_no_question_reads_a_table_of_a_million_whole(million: Database, queue: Queue) -> None:
     unexpected = {
         (name, table): statement
