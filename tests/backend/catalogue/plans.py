@@ -60,20 +60,17 @@ def asked(database: Database, question: Callable[[Session], object]) -> list[Sta
     return statements
 
 
-def read_whole(
-    database: Database, statements: list[Statement], *, as_it_likes: bool = False
-) -> dict[str, str]:
+def read_whole(database: Database, statements: list[Statement]) -> dict[str, str]:
     """The large tables that these statements read from one end to the other, with one of them.
 
     PostgreSQL is asked for plans without such reading, so that small tables tell of large ones;
-    it falls back on it only where no index serves. as_it_likes: of large tables, the plans that it
-    takes itself.
+    it falls back on it only where no index serves.
     """
     whole: dict[str, str] = {}
     with database.engine.connect() as connection:
         dialect = connection.dialect.name
         explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
-        if not database.is_sqlite and not as_it_likes:
+        if not database.is_sqlite:
             connection.exec_driver_sql("SET enable_seqscan = off")
         for statement, parameters in statements:
             if re.match(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", statement):

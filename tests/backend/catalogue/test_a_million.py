@@ -1,24 +1,16 @@
-"""What PostgreSQL does at a million products, and that they are made as fewer are."""
+"""The rows that PostgreSQL copies are whole, and like those that are drawn."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import delete, func, select, text
 
 from backend.catalogue.tables import Blob, Image, Product
 from backend.database import Database
-from backend.jobs.broker import Queue
 from backend.migrating import upgrade
 from backend.registry.coverage import coverage
 from tests.backend.catalogue.a_million import DRAWN, seed_many
-from tests.backend.catalogue.hundred_thousand import GALLERY, settle
-from tests.backend.catalogue.plans import asked, read_whole
-from tests.backend.catalogue.test_plans import RIGHT, add_report, questions
-from tests.conftest import scratch_postgres
-
-MANY = 1_000_000
+from tests.backend.catalogue.hundred_thousand import GALLERY
 
 
 @pytest.mark.slow
@@ -39,29 +31,3 @@ def test_copies_are_whole_and_numbered_on(scratch_postgres_url: str) -> None:
         session.execute(delete(Product).where(Product.number > 2 * DRAWN))  # with what hangs on it
         assert session.scalar(text("SELECT max(product_number) FROM product_values")) == 2 * DRAWN
     database.close()
-
-
-@pytest.fixture(scope="module")
-def million() -> Iterator[Database]:
-    with scratch_postgres() as url:
-        database = Database(url)
-        upgrade(database)
-        seed_many(database, MANY)
-        add_report(database, MANY // 10)
-        settle(database)
-        yield database
-        database.close()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)  # minutes of it make the rows
-def test_no_question_reads_a_table_of_a_million_whole(million: Database, queue: Queue) -> None:
-    unexpected = {
-        (name, table): statement
-        for name, question in questions(million, queue).items()
-        for table, statement in read_whole(
-            million, asked(million, question), as_it_likes=True
-        ).items()
-        if table not in RIGHT.get(name, {})
-    }
-    assert unexpected == {}
