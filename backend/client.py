@@ -54,7 +54,7 @@ class AkinClient(AccountCalls, ModelCalls, TripletCalls):
         sort: ProductSort = "newest",
         offset: int | None = None,
     ) -> Page[ProductOut]:
-        """One page of products: by cursor newest first, or in any order from `offset` on."""
+        """One page of products in any order: by cursor, or from `offset` on."""
         query: dict[str, Any] = {"filters": list(filters), "q": text, "limit": limit, "sort": sort}
         if cursor:
             query["cursor"] = cursor

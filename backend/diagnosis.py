@@ -235,7 +235,8 @@ def _laid_out(store: GalleryStore) -> str:
     galleries = [store.open(name) for name in store.names()]
     points = sum(gallery.count() for gallery in galleries)
     told = "".join(f"; {gallery.name}: {gallery.laid().sentence}" for gallery in galleries)
-    return f"{len(galleries)} galleries with {points:,} points{told}"
+    named = "gallery" if len(galleries) == 1 else "galleries"
+    return f"{len(galleries)} {named} with {points:,} points{told}"
 
 
 def _blobs(settings: Settings) -> str:

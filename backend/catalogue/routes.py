@@ -69,12 +69,19 @@ def get_products(
     ] = None,
     runtime: Runtime = Depends(get_runtime),
 ) -> Page[ProductOut]:
-    """One page of the products that match, newest first. In another order, pages go by `offset`."""
+    """One page of the products that match, newest first or in another order. Pages go by cursor;
+    `offset` jumps to any of them."""
     with runtime.database.read() as session:
         wanted = read_filter(session, filters)
         if sort != "newest" or offset is not None:
             return products_at(
-                session, filter=wanted, text=q, sort=sort, offset=offset or 0, limit=limit
+                session,
+                filter=wanted,
+                text=q,
+                sort=sort,
+                offset=offset or 0,
+                cursor=cursor if offset is None else None,
+                limit=limit,
             )
         return list_products(session, filter=wanted, text=q, cursor=cursor, limit=limit)
 

@@ -14,6 +14,7 @@ from backend.agreement import Agreement, compare
 from backend.data_folder import hold
 from backend.diagnosis import agreement, examine
 from backend.errors import SetupError
+from backend.gallery.opening import open_store
 from backend.jobs.schemas import ReconcileRequest
 from backend.settings import Settings
 from tests import qdrant_standin, services
@@ -39,6 +40,18 @@ def test_a_new_data_folder_is_in_order(settings):
     assert [part for part, finding in found.items() if not finding.good] == []
     assert "none running" in found["server"].sentence
     assert "brought up to date at the next start" in found["data"].sentence
+
+
+def test_a_gallery_is_told_with_how_it_is_laid_out(settings):
+    wanted = settings.model_copy(update={"gallery_quantization": "binary"})
+    store = open_store("edge", settings.home / "galleries", wanted.gallery_layout)
+    store.create("g-1", 8)
+    store.close()
+    assert findings(wanted)["data"].sentence.endswith(
+        "1 gallery with 0 points; g-1: 1 shard, 1 replica, vectors in memory, quantized to a bit "
+        "a number, 0 in the search graph."
+    )
+    assert "the next start writes it anew" in findings(settings)["data"].sentence
 
 
 def test_a_folder_that_a_server_holds_is_as_it_should_be(settings):

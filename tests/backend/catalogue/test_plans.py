@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint, delete, select
+from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint, delete, insert, select
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -45,16 +45,27 @@ JOB = "11111111-1111-1111-1111-111111111111"
 def shop(database: Database) -> Database:
     """Products, and a job with a report as long."""
     seed(database, PRODUCTS)
+    add_report(database, PRODUCTS)
+    settle(database)
+    return database
+
+
+def add_report(database: Database, lines: int) -> None:
+    states = ("pending", "done", "failed")
     with database.write() as session:
         session.add(Job(id=JOB, kind="ingest", state="running", actor="a", created_at=clock.now()))
         session.flush()
-        states = ("pending", "done", "failed")
-        session.add_all(
-            JobItem(job_id=JOB, position=number, name=f"{number}", state=states[number % 3])
-            for number in range(PRODUCTS)
-        )
-    settle(database)
-    return database
+        rows = [
+            {
+                "job_id": JOB,
+                "position": number,
+                "name": f"{number}",
+                "state": states[number % 3],
+                "payload": {},
+            }
+            for number in range(lines)
+        ]
+        session.execute(insert(JobItem), rows)
 
 
 def questions(shop: Database, queue: Queue) -> dict[str, Callable[[Session], object]]:
@@ -62,6 +73,7 @@ def questions(shop: Database, queue: Queue) -> dict[str, Callable[[Session], obj
         ids = list(session.scalars(select(Product.id).limit(40)))
         image = session.scalars(select(Image)).first()
         cursor = list_products(session).next_cursor
+        by_title = products_at(session, sort="title").next_cursor
         wanted = _wanted(session)
     listed = {f"list {' '.join(expressions)}": _listing(*expressions) for expressions in FILTERS}
     counted = {f"facets {' '.join(expressions)}": _facets(*expressions) for expressions in FILTERS}
@@ -72,6 +84,7 @@ def questions(shop: Database, queue: Queue) -> dict[str, Callable[[Session], obj
         "next page": lambda session: list_products(session, cursor=cursor),
         "sorted by title": lambda session: products_at(session, sort="title", offset=1000),
         "sorted by SKU": lambda session: products_at(session, sort="sku", offset=1000),
+        "sorted, next page": lambda session: products_at(session, sort="title", cursor=by_title),
         "words": lambda session: list_products(session, text="white dress"),
         "summary": lambda session: summary(session, GALLERY),
         "by SKU": lambda session: service.get_by_sku(session, "SKU-000007"),

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.gallery.port import Hit
-from backend.gallery.window import ordered_window
-from tests.backend.gallery.conftest import unhurried
+from backend.gallery.window import MOST, ordered_window
+from tests.backend.gallery.conftest import image_id, unhurried
 
 
 @settings(unhurried)
@@ -26,3 +26,15 @@ def test_a_window_is_a_slice_of_one_order_however_an_engine_breaks_ties(
 
     whole = sorted(hits, key=lambda hit: (-hit.score, hit.id))
     assert ordered_window(nearest, offset, limit) == whole[offset : offset + limit]
+
+
+def test_a_tie_without_end_is_not_read_without_end():
+    asked: list[int] = []
+
+    def nearest(count: int) -> list[Hit]:
+        asked.append(count)
+        return [Hit(image_id(number), 0.5, {}) for number in range(count)]
+
+    found = ordered_window(nearest, 0, 50)
+    assert len(found) == 50
+    assert max(asked) == MOST
