@@ -51,7 +51,7 @@ def wardrobe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shop(site, wardrobe) -> AkinClient:
     """A client at the one origin, once the catalogue is in and embedded."""
-    client = site.client()
+    client: AkinClient = site.client()
     sources = {sha256_of(s.path): s for s in collect([wardrobe / "products.csv"])}
     job = client.open_import(ImportCreate())
     claims = [FileClaim(name=s.name, sha256=sha, size=s.size) for sha, s in sources.items()]
