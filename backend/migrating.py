@@ -63,6 +63,12 @@ def is_behind(database: Database) -> bool:
         return _is_behind(connection, database)
 
 
+def is_new(database: Database) -> bool:
+    """Whether no version of Akin ever made tables there."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() is None
+
+
 def configuration(connection: Connection | None = None) -> Config:
     """Alembic's configuration, built in code so that no file has to be found."""
     config = Config()

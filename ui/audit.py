@@ -10,7 +10,7 @@ import streamlit as st
 
 from backend.audit.schemas import AuditFilter, AuditLineOut
 from ui import audit_words
-from ui.connection import client, picture_url, told
+from ui.connection import client, download_url, told
 from ui.text import amount
 
 PAGE = 50
@@ -74,7 +74,7 @@ def _filters() -> AuditFilter:
         # Straight from the API: it may be long.
         st.link_button(
             "Download (CSV)",
-            picture_url(f"/v1/audit.csv{'?' if query else ''}{query}"),
+            download_url(f"/v1/audit.csv{'?' if query else ''}{query}"),
             key="audit_csv",
             icon=":material/download:",
         )

@@ -14,6 +14,8 @@ from backend.errors import AkinError, Unavailable
 from backend.registry.schemas import ModelInfo
 from ui.text import plain
 
+TOKEN = "akin_token"  # noqa: S105 - its name
+"""Under which name a session keeps the token of its login."""
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -22,9 +24,16 @@ def _connect(url: str) -> AkinClient:
     return AkinClient(url)
 
 
+@st.cache_resource(show_spinner=False, max_entries=500)
+def _connect_as(url: str, token: str) -> AkinClient:
+    return AkinClient(url, token=token)
+
+
 def client() -> AkinClient:
-    """The client of the API at AKIN_URL, shared by all visitors."""
-    return _connect(os.environ.get("AKIN_URL", "http://127.0.0.1:8000"))
+    """The client of the API at AKIN_URL: of whoever is logged in, else shared by all visitors."""
+    url = os.environ.get("AKIN_URL", "http://127.0.0.1:8000")
+    token = st.session_state.get(TOKEN)
+    return _connect(url) if token is None else _connect_as(url, token)
 
 
 def picture_url(path: str) -> str:
@@ -32,6 +41,11 @@ def picture_url(path: str) -> str:
     are one origin), else beside this page."""
     public = os.environ.get("AKIN_PUBLIC_URL") or public_origin(client().url, st.context.url)
     return public.rstrip("/") + path
+
+
+def download_url(path: str) -> str:
+    """The same for a download, which a browser opens without a token: signed for who is in."""
+    return picture_url(path if st.session_state.get(TOKEN) is None else client().link(path))
 
 
 def public_origin(api: str, page: str | None) -> str:
@@ -50,7 +64,7 @@ def public_origin(api: str, page: str | None) -> str:
 
 @st.cache_data(ttl=60, show_spinner=False)
 def _model(url: str) -> ModelInfo:
-    return _connect(url).model()
+    return client().model()
 
 
 def model() -> ModelInfo:

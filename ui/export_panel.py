@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from ui.connection import client, picture_url
+from ui.connection import client, download_url
 from ui.text import amount, bytes_of, plain
 
 
@@ -30,14 +30,14 @@ def draw(filters: Sequence[str]) -> None:
         # Straight from the API: a catalogue of gigabytes must not go through this page's memory.
         st.link_button(
             "Download the zip",
-            picture_url(f"/v1/catalogue/export.zip{query}"),
+            download_url(f"/v1/catalogue/export.zip{query}"),
             key="export_zip",
             type="primary",
             icon=":material/download:",
         )
         st.link_button(
             "Only the list (JSONL)",
-            picture_url(f"/v1/catalogue/export.jsonl{query}"),
+            download_url(f"/v1/catalogue/export.jsonl{query}"),
             key="export_lines",
             type="tertiary",
         )

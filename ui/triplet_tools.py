@@ -17,7 +17,7 @@ from backend.feedback.schemas import (
     TripletSummary,
 )
 from ui import jobs
-from ui.connection import attempt, client, picture_url, told
+from ui.connection import attempt, client, download_url, told
 from ui.text import amount, plain
 
 _REFRESH_SECONDS = 1.0
@@ -158,7 +158,7 @@ def _export() -> None:
         query = {"format": form} | ({} if split == "all" else {"split": split})
         st.link_button(
             "Download the accepted ones",
-            picture_url(f"/v1/triplets/export?{urlencode(query)}"),
+            download_url(f"/v1/triplets/export?{urlencode(query)}"),
             key="export_triplets_link",
             type="primary",
             icon=":material/download:",

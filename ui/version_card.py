@@ -9,7 +9,7 @@ import streamlit as st
 from backend.jobs.schemas import JobOut
 from backend.registry.schemas import VersionChange, VersionOut
 from ui import training_progress, version_dialogs, version_figures
-from ui.connection import attempt, client, picture_url
+from ui.connection import attempt, client, download_url
 from ui.models_known import Known
 from ui.text import ago, plain
 
@@ -109,7 +109,7 @@ def _actions(version: VersionOut, job: JobOut | None) -> None:
         if version.recipe != _BARE:
             st.link_button(
                 "Export",
-                picture_url(f"/v1/models/{version.id}/artefact"),
+                download_url(f"/v1/models/{version.id}/artefact"),
                 key=f"export_{version.id}",
                 type="tertiary",
             )

@@ -83,6 +83,7 @@ def run(settings: Settings, *, ui: bool, seed: Seed | None) -> None:
             configure_logs(file=settings.home / LOG)
         else:
             configure_logs(json=not sys.stderr.isatty())
+        _check_door(settings)
         listening = stack.enter_context(listen(settings.host, settings.port, "--port"))
         if ui:
             listen(settings.host, settings.ui_port, "--ui-port").close()
@@ -91,6 +92,21 @@ def run(settings: Settings, *, ui: bool, seed: Seed | None) -> None:
             stack.callback(child.stop)
         threading.Thread(target=_greet, args=(settings, ui, seed), daemon=True).start()
         _serve(settings, listening)
+
+
+def _check_door(settings: Settings) -> None:
+    """Before anything listens or is loaded; the start looks again once it has the tables."""
+    from backend.accounts.guard import check_door, demanded  # brings SQLAlchemy
+    from backend.database import Database
+    from backend.migrating import check, upgrade
+
+    if not demanded(settings):
+        return
+    with closing(Database(settings.sql_url)) as database:
+        database.ping()
+        (upgrade if settings.embedded else check)(database)
+        with database.read() as session:
+            check_door(settings, session)
 
 
 @contextmanager

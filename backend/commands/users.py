@@ -134,13 +134,13 @@ def _change(
 def _database(home: Path | None) -> Iterator[Database]:
     """The database of the settings, with tables of this version."""
     from backend.database import Database
-    from backend.migrating import check, upgrade
+    from backend.migrating import check, is_new, upgrade
 
     settings = read_settings(home=home)
     database = Database(settings.sql_url)
     try:
         database.ping()
-        if settings.embedded:
+        if settings.embedded or is_new(database):  # before the first start
             upgrade(database)
         else:
             check(database)

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from backend.client import AkinClient
 from tests import qdrant_standin
 from tests.conftest import scratch_postgres
 from tests.deployment import compose
@@ -31,6 +32,7 @@ from tests.end_to_end.server import free_port
 
 NEEDED = ("redis-server", "redis-cli", "nginx", "envsubst", "wget", "bash")
 PROFILE = "cpu"
+ADMIN, PASSWORD = "ann", "correct horse battery"
 INSIDE = {"redis": 6379, "qdrant": 6333, "api": 8000, "ui": 8501, "nginx": 8080}
 """The port that each service listens on in its container."""
 ALSO = {"tls": "8443", "metrics": "9100"}
@@ -79,6 +81,11 @@ class ByHand:
     def url(self, service: str) -> str:
         """A service asked past nginx."""
         return f"http://127.0.0.1:{self.ports[service]}"
+
+    def client(self) -> AkinClient:
+        """A client at the one origin, logged in as the admin."""
+        with AkinClient(self.origin) as nobody:
+            return AkinClient(self.origin, token=nobody.log_in(ADMIN, PASSWORD).token)
 
     def stop(self) -> dict[str, int]:
         """SIGTERM to everything, the last started first; the exit codes."""
@@ -171,6 +178,8 @@ class ByHand:
         if name == "nginx":
             for volume in self.services["nginx"].volumes:
                 self._mount(*volume.split(":")[:2])
+        if name == "api":
+            self._add_admin()
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 self._command(name),
@@ -180,6 +189,17 @@ class ByHand:
                 stdout=log,
                 stderr=log,
             )
+
+    def _add_admin(self) -> None:
+        """What docs/deployment.md says to do before the first start."""
+        subprocess.run(
+            [sys.executable, "-m", "backend.cli", "users", "add", ADMIN, "--role", "admin",
+             "--password-stdin"],
+            cwd=REPOSITORY,
+            env=self._environment("migration"),
+            input=PASSWORD.encode(),
+            check=True,
+        )  # fmt: skip
 
     def _command(self, name: str) -> list[str]:
         command = self._here(name, self.services[name].command)

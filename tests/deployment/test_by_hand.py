@@ -21,7 +21,7 @@ from backend.catalogue.schemas import FileClaim, ImportCreate
 from backend.catalogue.sources import collect, sha256_of
 from backend.client import AkinClient
 from backend.search.schemas import SearchRequest
-from tests.deployment.by_hand import ByHand
+from tests.deployment.by_hand import ADMIN, PASSWORD, ByHand
 from tests.end_to_end.test_killed import wait_until
 from tests.ui.test_browser import ARGUMENTS, CHROMIUM
 from workers.datasets.wardrobe.dataset import write_dataset
@@ -55,7 +55,7 @@ def wardrobe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shop(site, wardrobe) -> AkinClient:
     """A client at the one origin, once the catalogue is in and embedded."""
-    client = AkinClient(site.origin)
+    client: AkinClient = site.client()
     sources = {sha256_of(s.path): s for s in collect([wardrobe / "products.csv"])}
     job = client.open_import(ImportCreate())
     claims = [FileClaim(name=s.name, sha256=sha, size=s.size) for sha, s in sources.items()]
@@ -116,6 +116,9 @@ def test_a_visitor_sees_pictures(site, shop):
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         page = browser.new_page()
         page.goto(f"http://localhost:{site.ports['nginx']}/catalogue")
+        page.get_by_label("Name", exact=True).fill(ADMIN)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
         shown = page.locator("img[src*='/v1/pictures/']").first
         expect(shown).to_be_visible(timeout=60_000)
         assert shown.evaluate("image => image.src").startswith(page.url.rsplit("/", 1)[0])
@@ -124,6 +127,11 @@ def test_a_visitor_sees_pictures(site, shop):
 
 
 # --- what stays closed
+
+
+@pytest.mark.parametrize("path", ["/v1/products", "/v1/jobs", "/v1/users"])
+def test_nobody_is_let_in_without_a_login(site, path):
+    assert httpx.get(site.origin + path).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/_stcore/metrics", "/metrics/", "//metrics"])
@@ -147,7 +155,7 @@ def test_a_page_of_another_site_may_change_nothing(site):
     )
     assert (foreign.status_code, foreign.json()["code"]) == (403, "foreign-page")
     own = httpx.post(f"{site.origin}/v1/imports", json={}, headers={"Origin": site.origin})
-    assert own.status_code == 201
+    assert (own.status_code, own.json()["code"]) == (401, "login-needed")
 
 
 # --- large bodies
@@ -171,13 +179,12 @@ def test_a_hundred_megabytes_stream_through(site, tmp_path):
                     wait_until(lambda: largest_of(site.folder / "blobs") > MANY_BYTES // 4)
                     halfway.append(largest_of(site._nginx_folder))
 
-    with AkinClient(site.origin) as client:
+    with site.client() as client:
         job = client.open_import(ImportCreate())
         claim = FileClaim(name=archive.name, sha256=sha256, size=archive.stat().st_size)
         assert client.claim_files(job.id, [claim]) == [sha256]
         path = f"/v1/imports/{job.id}/files/{sha256}"
-        sent = httpx.put(site.origin + path, content=pieces(), timeout=120)
-        assert sent.status_code == 204, sent.text
+        client._send("PUT", path, content=pieces(), timeout=120)
         assert client.claim_files(job.id, [claim]) == []
         client.cancel_job(job.id)
     assert halfway
@@ -252,6 +259,22 @@ def test_no_secret_is_in_any_log(site, shop):
 
 
 # --- the end
+
+
+def test_failed_logins_are_counted_by_the_address_that_nginx_saw(site):
+    """Whatever address a request claims to come from."""
+
+    def fail(n: int) -> int:
+        return httpx.post(
+            f"{site.origin}/v1/login",
+            json={"name": f"nobody-{n}", "password": "wrong"},
+            headers={"X-Forwarded-For": f"192.0.2.{n}"},
+            timeout=30,
+        ).status_code
+
+    assert {fail(n) for n in range(20)} == {401}
+    # From here on each has to wait twice as long, however slow this machine is.
+    assert 429 in {fail(n) for n in range(20, 28)}
 
 
 def test_everything_ends_well_when_told_to(site):

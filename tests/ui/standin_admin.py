@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from backend.accounts.schemas import Me
 from backend.audit.schemas import AuditLineOut
 from backend.jobs.schemas import JobOut, ReconcileRequest
 from backend.paging import Page
@@ -17,6 +18,10 @@ from tests.ui.shop_jobs import add_job
 
 def add_admin(app: FastAPI, shop: Shop) -> None:
     """The paths, answered from `shop`."""
+
+    @app.get("/v1/me")
+    def me() -> Me:
+        return Me(name="local", role="admin", accounts=False)
 
     @app.get("/v1/galleries")
     def galleries() -> GalleriesOut:

@@ -219,6 +219,7 @@ def test_after_a_logout_the_token_is_worth_nothing(site: Site) -> None:
     assert site.mia.get("/v1/me").status_code == 200
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_wrong_password_is_refused_and_soon_slowed_down(site: Site) -> None:
     wrong = {"name": "mia", "password": "wrong"}
     for _ in range(5):

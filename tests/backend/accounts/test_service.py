@@ -257,7 +257,7 @@ def test_guessing_many_names_from_one_address_is_slowed_down(guard, clock: Movab
     assert fail(guard, "name-23") == 0
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "clock")
 def test_one_password_of_one_s_own_buys_no_guesses_of_others(guard):
     for n in range(19):
         assert fail(guard, f"name-{n}") == 0
@@ -266,7 +266,7 @@ def test_one_password_of_one_s_own_buys_no_guesses_of_others(guard):
     assert fail(guard, "name-20") == 1
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "clock")
 def test_replicas_count_together_and_at_the_same_time(people):
     guards = [Guard(Settings(), people) for _ in range(2)]
     looked_at: list[int] = []

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from typer.testing import CliRunner, Result
 
 from backend.app import create_app
 from backend.cli import app as commands
+from backend.database import Database
 from backend.errors import AkinError
+from backend.migrating import configuration, migration
 from backend.runtime import Runtime
 from tests.ui.standin import served
 
@@ -55,6 +58,21 @@ def test_the_first_admin_comes_before_the_first_start(tmp_path, monkeypatch):
     monkeypatch.setenv("AKIN_HOME", str(tmp_path / "new"))
     add("ann", "admin")
     assert "ann" in done("users", "list")
+
+
+@pytest.mark.services
+def test_a_server_s_empty_database_gets_its_tables_and_old_ones_stay(
+    scratch_postgres_url, monkeypatch
+):
+    monkeypatch.setenv("AKIN_DATABASE_URL", scratch_postgres_url)
+    monkeypatch.setenv("AKIN_GALLERY_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AKIN_BROKER_URL", "redis://127.0.0.1:9/0")
+    add("ann", "admin")
+    database = Database(scratch_postgres_url)
+    with migration(database) as connection:
+        command.downgrade(configuration(connection), "0007")
+    database.close()
+    assert "of an older version of Akin" in refused("users", "list")
 
 
 def test_a_password_is_asked_for_twice_and_not_shown():
