@@ -26,6 +26,7 @@ from backend.runtime import Runtime
 from backend.search import compare_routes
 from backend.search import routes as search_routes
 from backend.search.serving import Serving
+from backend.security_headers import SecurityHeaders
 from backend.training import measuring_routes
 from backend.training import routes as training_routes
 from workers.app import start_in_process
@@ -72,6 +73,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.add_middleware(OriginCheck, allowed=runtime.settings.allowed_hosts)
     if not runtime.settings.allow_open:
         app.add_middleware(HostCheck, allowed=runtime.settings.allowed_hosts)
+    app.add_middleware(SecurityHeaders)  # the last added is the first to be asked
     return app
 
 

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from backend.errors import AkinError
 from backend.outages import OUTAGES, told
+from backend.security_headers import SECURITY_HEADERS
 
 log = structlog.get_logger()
 
@@ -113,9 +114,11 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("request failed", path=request.url.path, exc_info=error)
-    return problem(
+    answer = problem(
         500, "Something went wrong inside Akin: see the server's log for this time.", "internal"
     )
+    answer.headers.update(SECURITY_HEADERS)  # Starlette gives this one out before any middleware
+    return answer
 
 
 _HEADERS: dict[int, dict[str, str]] = {
