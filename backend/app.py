@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from backend import health, problems
 from backend.audit import routes as audit_routes
@@ -18,6 +18,7 @@ from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
 from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestId, RequestMetrics
 from backend.migrating import check, upgrade
+from backend.rate_limits import RateLimits, limit_rate
 from backend.registry import deployment_routes, gallery_routes, version_routes
 from backend.registry import routes as registry_routes
 from backend.registry.retention import drop_orphans
@@ -48,6 +49,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     """The application over an open runtime. It answers searches while `running` holds it."""
     app = FastAPI(title="Akin", version="1", description=DESCRIPTION)
     app.state.runtime = runtime
+    app.state.rate_limits = RateLimits(runtime.settings)
     app.state.recipes = offered_recipes
     for module in (
         catalogue_routes,
@@ -64,7 +66,8 @@ def create_app(runtime: Runtime) -> FastAPI:
         measuring_routes,
         feedback_routes,
     ):
-        app.include_router(module.router)
+        # Not for every route of the app: it asks who is there, which health does not want to know.
+        app.include_router(module.router, dependencies=[Depends(limit_rate)])
     app.include_router(health.router)
     problems.install(app)
     app.add_middleware(RequestId)

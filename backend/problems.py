@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from backend.errors import AkinError
+from backend.errors import AkinError, TooMany
 from backend.outages import OUTAGES, told
 from backend.security_headers import SECURITY_HEADERS
 
@@ -38,7 +38,7 @@ class Problem(BaseModel):
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": HTTPStatus(status).phrase}
-    for status in (403, 404, 408, 409, 413, 415, 422, 503, 507)
+    for status in (403, 404, 408, 409, 413, 415, 422, 429, 503, 507)
 }
 
 
@@ -64,7 +64,10 @@ def install(app: FastAPI) -> None:
 
 def _told(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AkinError)  # noqa: S101 - what it is registered for
-    return problem(error.status, error.sentence, error.code)
+    answer = problem(error.status, error.sentence, error.code)
+    if isinstance(error, TooMany):
+        answer.headers["Retry-After"] = str(error.seconds)
+    return answer
 
 
 def _outage(request: Request, error: Exception) -> JSONResponse:

@@ -10,6 +10,7 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from backend.catalogue.sources_on_web import ANYWHERE
 from backend.encoding.preprocessing import PreprocessingKind
 from backend.encoding.spec import BackboneSpec
 from backend.errors import SetupError
@@ -38,6 +39,14 @@ class Settings(BaseSettings):
     allow_open: bool = False
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Further names this server answers to; in the environment separated by commas."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
+    """Addresses or networks (10.0.0.0/8) of proxies that are believed who the caller is
+    (X-Forwarded-For); in the environment separated by commas."""
+    rate_per_minute: float = Field(6_000, ge=0)
+    """Requests of one caller, an account or an address; 0 sets no limit. This machine itself is
+    not counted where there are no accounts."""
+    costly_rate_per_minute: float = Field(600, ge=0)
+    """The same for what costs much: pictures sent with a search, feedback, imports."""
 
     backbone: str = "akin-demo"
     pretrained: str | None = None
@@ -76,15 +85,27 @@ class Settings(BaseSettings):
     """How long a gallery stays after another took over, so that going back needs no embedding."""
     reconcile_hour: Annotated[int, Field(ge=0, le=23)] | Literal["off"] = 3
     """When a day's reconciliation is due: an hour on this machine's clock, or off."""
+    url_import: Annotated[tuple[str, ...], NoDecode] = ()
+    """Whether pictures that a list names by web addresses are fetched: 0, 1, or the names of the
+    hosts that may be asked (hosts below them too), separated by commas. Only public addresses."""
+    url_import_ports: Annotated[tuple[int, ...], NoDecode] = (80, 443)
     upload_silence_seconds: float = Field(60, gt=0)
     """How long a sender of an import's file may send nothing before it is given up."""
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator(
+        "allowed_hosts", "trusted_proxies", "url_import", "url_import_ports", mode="before"
+    )
     @classmethod
     def _separated(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return tuple(name for part in value.split(",") if (name := part.strip()))
+
+    @field_validator("url_import")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        switch = {("0",): (), ("off",): (), ("1",): (ANYWHERE,), ("on",): (ANYWHERE,)}
+        return switch.get(value, value)
 
     @property
     def backbone_spec(self) -> BackboneSpec:
