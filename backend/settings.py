@@ -104,8 +104,9 @@ class Settings(BaseSettings):
     @field_validator("url_import")
     @classmethod
     def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        switch = {("0",): (), ("off",): (), ("1",): (ANYWHERE,), ("on",): (ANYWHERE,)}
-        return switch.get(value, value)
+        if value in {("0",), ("off",)}:
+            return ()
+        return (ANYWHERE,) if value in {("1",), ("on",)} else value
 
     @property
     def backbone_spec(self) -> BackboneSpec:

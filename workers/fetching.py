@@ -25,7 +25,7 @@ SECONDS = 30.0
 """For one picture, redirects included."""
 _MOVED = frozenset({301, 302, 303, 307, 308})
 # Nothing packed: what comes is counted as it comes.
-_HEADERS = {"User-Agent": "akin", "Accept": "image/*", "Accept-Encoding": "identity"}
+_HEADERS = [("User-Agent", "akin"), ("Accept", "image/*"), ("Accept-Encoding", "identity")]
 
 
 class Fetcher:
@@ -171,9 +171,12 @@ def _left(until: float) -> float:
 
 def _parsed(address: str, after: httpx.URL | None = None) -> httpx.URL:
     try:
-        return httpx.URL(address) if after is None else after.join(address)
+        url = httpx.URL(address) if after is None else after.join(address)
     except (httpx.InvalidURL, ValueError) as error:
         raise InvalidInput("it is no web address") from error
+    if b"%" in url.raw_host:
+        raise InvalidInput("it is no web address")
+    return url
 
 
 def _refused(address: str, reason: str) -> InvalidInput:
