@@ -67,7 +67,11 @@ def create_app(runtime: Runtime) -> FastAPI:
         feedback_routes,
     ):
         # Not for every route of the app: it asks who is there, which health does not want to know.
-        app.include_router(module.router, dependencies=[Depends(limit_rate)])
+        app.include_router(
+            module.router,
+            dependencies=[Depends(limit_rate)],
+            responses={429: problems.PROBLEM_RESPONSES[429]},
+        )
     app.include_router(health.router)
     problems.install(app)
     app.add_middleware(RequestId)
