@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Where it is set, every process compiles torch anew before it does anything: 17 seconds instead of 6.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up test test-slow test-browser test-kills fuzz lint format bench backbone pins migrations clean
+.PHONY: help install demo up test test-slow test-browser test-kills fuzz lint audit format bench backbone pins migrations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ lint: install ## ruff, mypy and the import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(UV) ## ask for known vulnerabilities of what requirements.txt pins
+	@$(PYTHON) .ci/audit $(UV) requirements.txt
 
 format: install ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

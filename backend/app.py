@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from backend import health, problems
 from backend.accounts import routes as account_routes
@@ -22,6 +22,7 @@ from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
 from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestId, RequestMetrics
 from backend.migrating import check, upgrade
+from backend.rate_limits import RateLimits, limit_rate
 from backend.readiness import Readiness, checks_of
 from backend.registry import deployment_routes, gallery_routes, version_routes
 from backend.registry import routes as registry_routes
@@ -32,6 +33,7 @@ from backend.search import compare_routes
 from backend.search import routes as search_routes
 from backend.search.replica import ReplicaVoice
 from backend.search.serving import Serving
+from backend.security_headers import SecurityHeaders
 from backend.settings import LOOPBACK
 from backend.training import measuring_routes
 from backend.training import routes as training_routes
@@ -54,6 +56,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     """The application over an open runtime. It answers searches while `running` holds it."""
     app = FastAPI(title="Akin", version="1", description=DESCRIPTION)
     app.state.runtime = runtime
+    app.state.rate_limits = RateLimits(runtime.settings)
     app.state.recipes = offered_recipes
     app.state.gauges = Gauges(runtime)
     app.state.readiness = Readiness(checks_of(runtime))
@@ -74,7 +77,13 @@ def create_app(runtime: Runtime) -> FastAPI:
         feedback_routes,
         backup_routes,
     ):
-        app.include_router(module.router, responses={401: problems.PROBLEM_RESPONSES[401]})
+        # Not for every route of the app: it asks who is there, which health does not want to know.
+        limited = [] if module is account_routes else [Depends(limit_rate)]
+        app.include_router(
+            module.router,
+            dependencies=limited,
+            responses={status: problems.PROBLEM_RESPONSES[status] for status in (401, 429)},
+        )
     app.include_router(health.router)
     problems.install(app)
     app.add_middleware(RequestMetrics)
@@ -83,6 +92,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     # Where people log in a foreign page's name for this server gains nothing: it has no token.
     if runtime.settings.host in LOOPBACK and not runtime.settings.allow_open:
         app.add_middleware(HostCheck, allowed=runtime.settings.allowed_hosts)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestId)  # the last one is the outermost: every answer has its id
     return app
 

@@ -56,6 +56,18 @@ class UnsupportedImage(AkinError):
     code = "unsupported-image"
 
 
+class TooMany(AkinError):
+    """One caller asks too often."""
+
+    status = 429
+    code = "too-many"
+
+    def __init__(self, sentence: str, seconds: int) -> None:
+        """seconds: after how many it may be tried again."""
+        super().__init__(sentence)
+        self.seconds = seconds
+
+
 class NotAllowed(AkinError):
     """The actor's role does not permit it."""
 

@@ -13,9 +13,10 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from backend.errors import AkinError, TooManyAttempts
+from backend.errors import AkinError, TooMany, TooManyAttempts
 from backend.metrics import ERRORS
 from backend.outages import OUTAGES, told
+from backend.security_headers import SECURITY_HEADERS
 
 log = structlog.get_logger()
 
@@ -70,6 +71,8 @@ def _told(_request: Request, error: Exception) -> JSONResponse:
     answer = problem(error.status, error.sentence, error.code)
     if isinstance(error, TooManyAttempts):
         answer.headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, TooMany):
+        answer.headers["Retry-After"] = str(error.seconds)
     return answer
 
 
@@ -119,12 +122,13 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Made outside of every middleware, so the request's id is read and set here."""
+    """Made outside of every middleware, so what they add to answers is set here."""
     request_id = getattr(request.state, "request", None)
     log.error("request failed", path=request.url.path, request=request_id, exc_info=error)
     answer = problem(
         500, "Something went wrong inside Akin: see the server's log for this time.", "internal"
     )
+    answer.headers.update(SECURITY_HEADERS)
     if request_id is not None:
         answer.headers[REQUEST_ID] = request_id
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from backend.catalogue.sources_on_web import ANYWHERE
 from backend.database_settings import DatabaseSettings
 from backend.encoding.preprocessing import PreprocessingKind
 from backend.encoding.spec import BackboneSpec
@@ -47,6 +49,14 @@ class Settings(DatabaseSettings, GallerySettings):
     """Whether people have to log in; auto: if the address is not loopback, or there is a user."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Further names this server answers to; in the environment separated by commas."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
+    """Addresses or networks (10.0.0.0/8) of proxies that are believed who the caller is
+    (X-Forwarded-For); in the environment separated by commas."""
+    rate_per_minute: float = Field(6_000, ge=0)
+    """Requests of one caller, an account or an address; 0 sets no limit. This machine itself is
+    not counted where there are no accounts."""
+    costly_rate_per_minute: float = Field(600, ge=0)
+    """The same for what costs much: pictures sent with a search, feedback, imports."""
 
     backbone: str = "akin-demo"
     pretrained: str | None = None
@@ -91,15 +101,35 @@ class Settings(DatabaseSettings, GallerySettings):
     """How long a gallery stays after another took over, so that going back needs no embedding."""
     reconcile_hour: Annotated[int, Field(ge=0, le=23)] | Literal["off"] = 3
     """When a day's reconciliation is due: an hour on this machine's clock, or off."""
+    url_import: Annotated[tuple[str, ...], NoDecode] = ()
+    """Whether pictures that a list names by web addresses are fetched: 0, 1, or the names of the
+    hosts that may be asked (hosts below them too), separated by commas. Only public addresses."""
+    url_import_ports: Annotated[tuple[int, ...], NoDecode] = (80, 443)
     upload_silence_seconds: float = Field(60, gt=0)
     """How long a sender of an import's file may send nothing before it is given up."""
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator(
+        "allowed_hosts", "trusted_proxies", "url_import", "url_import_ports", mode="before"
+    )
     @classmethod
     def _separated(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return tuple(name for part in value.split(",") if (name := part.strip()))
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            ip_network(one, strict=False)  # uvicorn would take anything else for a name
+        return value
+
+    @field_validator("url_import")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value in {("0",), ("off",)}:
+            return ()
+        return (ANYWHERE,) if value in {("1",), ("on",)} else value
 
     @property
     def backbone_spec(self) -> BackboneSpec:

@@ -46,6 +46,7 @@ from workers.embedding_rows import (
 from workers.prefetching import Behind, ahead, decode_threads
 from workers.promoting import settle
 from workers.run import Run
+from workers.training_leftovers import forget_features
 from workers.vectors import Encoded, decode, encode
 
 LINGER_SECONDS, LOOK_SECONDS = 2.0, 0.1
@@ -146,6 +147,8 @@ class _Embedding:
             self._run.checkpoint()
             for name in store.names():
                 store.open(name).delete([one.image_id for one in gone])
+            # Of a picture that another product shows too they are worked out again.
+            forget_features(self._run.runtime, {one.sha256 for one in gone})
             with self._run.write() as session:
                 self._run.progress(session, stage="removing", moved=True)
                 forget_removals(session, blobs, gone)

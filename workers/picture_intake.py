@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from backend.catalogue.tables import Blob
 from backend.encoding.decoding import DecodeLimits
 from backend.errors import AkinError, Unavailable
 from backend.runtime import Runtime
+from workers.fetching import Fetcher
 from workers.staged_files import FileSource, StagedFiles
 
 SLICE_BYTES = 128 * 1024 * 1024
@@ -84,6 +86,12 @@ def take_in(
     return taken
 
 
+def fetcher_of(runtime: Runtime) -> Fetcher:
+    """What fetches pictures from the web, as the settings allow it."""
+    settings = runtime.settings
+    return Fetcher(settings.url_import, settings.url_import_ports, runtime.limits.max_bytes)
+
+
 def known_blobs(
     session: Session, sha256s: Collection[str], *, hold: bool = False
 ) -> dict[str, ImageFacts]:
@@ -123,7 +131,14 @@ def _take_in(
 ) -> Intake:
     refused: dict[str, AkinError] = {}
     read: dict[str, _Read] = {}
-    for source in sources:
+    on_web, here = _parted(sources)
+    fetched = pool.map(partial(_fetched, fetcher_of(runtime)), on_web)
+    for source, data in zip(on_web, fetched, strict=True):
+        if isinstance(data, AkinError):
+            refused[source.name] = data
+        else:
+            read[source.name] = _Read(source, hashlib.sha256(data).hexdigest(), data)
+    for source in here:
         try:
             read[source.name] = _read(source, staged, runtime.limits)
         except AkinError as error:
@@ -138,6 +153,19 @@ def _take_in(
             refused[name] = made
     fresh = frozenset(pictures[name].sha256 for name in new if name in pictures)
     return Intake(pictures, refused, fresh)
+
+
+def _parted(sources: Iterable[FileSource]) -> tuple[list[FileSource], list[FileSource]]:
+    """Those on the web, and those that are here."""
+    found = list(sources)
+    return [one for one in found if one.web], [one for one in found if not one.web]
+
+
+def _fetched(fetcher: Fetcher, source: FileSource) -> bytes | AkinError:
+    try:
+        return fetcher.fetch(source.web or "")
+    except AkinError as error:
+        return error
 
 
 def _known(runtime: Runtime, read: Mapping[str, _Read]) -> dict[str, StoredPicture]:

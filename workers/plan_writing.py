@@ -47,7 +47,8 @@ def write_plan(run: Run, staged: StagedFiles) -> None:
         session.execute(delete(JobItem).where(JobItem.job_id == run.job_id))
         run.progress(session, stage="checking")
     request = ImportCreate.model_validate(run.parameters)
-    plan = ImportPlan(_files(run), staged, request, Checking(run).note)
+    web = bool(run.runtime.settings.url_import)
+    plan = ImportPlan(_files(run), staged, request, Checking(run).note, web=web)
     total = failed = 0
     for rows in _pages(run.job_id, plan.items()):
         run.checkpoint()

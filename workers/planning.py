@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +13,7 @@ from backend.catalogue.archives import Member
 from backend.catalogue.attribute_kinds import Samples, widen
 from backend.catalogue.manifest_rows import BadRow, Row, cells_of
 from backend.catalogue.manifests import open_manifest, read_onto
-from backend.catalogue.naming import fields_of, folder_of, kind_of
+from backend.catalogue.naming import fields_of, folder_of, join, kind_of
 from backend.catalogue.schemas import (
     AttributeDeclaration,
     AttributeValue,
@@ -20,11 +21,14 @@ from backend.catalogue.schemas import (
     ImportCreate,
     ProductFields,
 )
-from backend.errors import AkinError, TooLarge
+from backend.catalogue.sources_on_web import is_web, local_name
+from backend.errors import AkinError, InvalidInput, TooLarge
 from workers.plan_scratch import Scratch
 from workers.staged_files import FileSource, StagedFiles
 
 MAX_MANIFEST_BYTES = 100 * 1024 * 1024
+EXPECTED_BYTES = 16 * 1024 * 1024
+"""What a picture on the web counts for until it is here: eight are fetched at a time."""
 
 
 class ItemPlan(BaseModel):
@@ -74,17 +78,22 @@ class ImportPlan:
         staged: StagedFiles,
         request: ImportCreate,
         progress: Callable[[int, int], None] = no_progress,
+        *,
+        web: bool = False,
     ) -> None:
         """Category and split of `request` are for pictures whose folders say nothing.
 
         files: read once, when the first item is asked for.
         progress: told how many of the zips and manifests have been read, and how many there are;
             again for each picture and each row of a manifest, so that it may stop there.
+        web: whether pictures that a manifest names by a web address, and that did not come along
+            under its file's name, are to be fetched.
         """
         self.declared: list[AttributeDeclaration] = []
         self.samples: dict[str, AttributeValue] = {}
         self._files, self._staged, self._request = files, staged, request
         self._progress, self._read, self._total = progress, 0, 0
+        self._web = web
         self._manifests: list[FileSource] = []
 
     def items(self) -> Iterator[Item]:
@@ -145,7 +154,7 @@ class ImportPlan:
             data = _manifest_bytes(source, self._staged)
             table, layout = open_manifest(data, source.name, self._request)
             note = partial(self._progress, self._read, self._total)
-            read_onto(_Noting(scratch, note), table, layout, self._request)
+            read_onto(_Noting(scratch, note), table, layout, self._request, web=self._web)
         except AkinError as error:
             yield Item(source.name, refusal=error.sentence)
         else:
@@ -203,25 +212,36 @@ def _row_items(name: str, scratch: Scratch, samples: Samples) -> Iterator[Item]:
     """Also the pictures of refused rows are named: a row's mistake must not make them products."""
     for bad in scratch.refused():
         samples.add_refused(bad)
-        _name_pictures(bad, scratch)
+        _name_pictures(name, bad, scratch)
         shown = _row_name(name, bad.number, bad.sku)
         yield Item(shown, refusal=bad.sentence, cells=bad.cells)
     for row in scratch.rows():
         samples.add(row)
-        _name_pictures(row, scratch)
+        _name_pictures(name, row, scratch)
         yield _row_item(name, row, scratch)
 
 
-def _name_pictures(row: Row | BadRow, scratch: Scratch) -> None:
+def _name_pictures(manifest: str, row: Row | BadRow, scratch: Scratch) -> None:
     for image in row.images:
-        scratch.mark_named(image)
+        scratch.mark_named(_sent_as(image, manifest))
+
+
+def _sent_as(image: str, manifest: str) -> str:
+    """The name under which a picture comes along: of a web address, its file's beside the list."""
+    if not is_web(image):
+        return image
+    with suppress(InvalidInput):
+        return join(folder_of(manifest), local_name(image))
+    return image
 
 
 def _row_item(name: str, row: Row, scratch: Scratch) -> Item:
     shown = _row_name(name, row.number, row.sku)
     sources: list[FileSource] = []
     for image in row.images:
-        source = scratch.picture(image)
+        source = scratch.picture(_sent_as(image, name))
+        if source is None and is_web(image):
+            source = FileSource(name=image, sha256="", size=EXPECTED_BYTES, web=image)
         if source is None:
             refusal = (
                 f"{name}, row {row.number}: the picture {image} did not come with the "

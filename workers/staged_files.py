@@ -25,6 +25,8 @@ class FileSource(BaseModel):
     """The zip's name."""
     member: int | None = None
     """The place in the zip's directory."""
+    web: str | None = None
+    """Where it is to be fetched from; then nobody knows its hash and size yet."""
 
 
 class StagedFiles:

@@ -31,7 +31,7 @@ from workers.trainer.features import FeatureCache
 from workers.training_data import Snapshot, held_out, take_snapshot
 from workers.training_features import export_features
 from workers.training_files import OUTCOME, RunFolder, write_aside
-from workers.training_leftovers import clear_away
+from workers.training_leftovers import clear_away, remove
 from workers.training_process import Child
 from workers.training_spec import Ended, EvaluateWork, ModelSpec, TrainWork
 from workers.training_task import ChildTask
@@ -161,7 +161,7 @@ class _Training(ChildTask):
             finish_training(session, self._run.subject or "", card, artefact, figures)
 
         self._run.finish(result, also=ready)
-        self._folder.remove()
+        remove(self._runtime, self._folder)
         return result
 
     def _held_out(self) -> tuple[Dataset, str] | None:

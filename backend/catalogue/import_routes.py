@@ -76,7 +76,8 @@ async def preview(
     def look() -> ManifestPreview:
         asked = _preview_request(request)
         name = check_name(asked.name or manifest.filename or "manifest.csv")
-        return preview_manifest(manifest.file.read(), name, asked, look_up)
+        web = bool(runtime.settings.url_import)
+        return preview_manifest(manifest.file.read(), name, asked, look_up, web=web)
 
     return await to_thread.run_sync(look, limiter=_previews)
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
-from urllib.parse import unquote
 
 from backend.catalogue.manifest_tables import Record, Table
 from backend.catalogue.naming import kind_of
 from backend.catalogue.schemas import ManifestField, ManifestOptions
+from backend.catalogue.sources_on_web import is_web, local_name
 from backend.catalogue.unicode_forms import normalised
 from backend.errors import InvalidInput
 
@@ -50,8 +50,6 @@ _PAIR = {"image", "images"}
 _NUMBERED = re.compile(r".*(number|nummer|numero|nr|no|code|sku|ref|key|id|ean|gtin)")
 _SAMPLE = 200
 _SPLIT = re.compile(r"[,;\n]")  # no blanks round it: a run of them would be gone over from each
-_WEB = re.compile(r"https?://", re.IGNORECASE)
-_AFTER_PATH = re.compile(r"[?#]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +94,16 @@ def lay_out(table: Table, options: ManifestOptions) -> Layout:
     return Layout(fields, tuple(others), told, missing)
 
 
-def picture_names(value: Any) -> list[str]:
+def picture_names(value: Any, *, web: bool = False) -> list[str]:
     """The pictures that a cell names: parted by `|`, or by commas where each part is a picture's.
 
-    Of a web address only the file's name counts: the file has to come with the manifest.
+    Of a web address only the file's name counts, since the file has to come with the manifest;
+    with `web`, which is for pictures that may be fetched, it stays as it is.
     """
     parts = value if isinstance(value, list) else [value]
     texts = [text for part in parts if part is not None for text in str(part).split("|")]
-    return [_local(name) for text in texts for name in _parted(text) if name.strip()]
+    names = [name for text in texts for name in _parted(text) if name.strip()]
+    return [name if web and is_web(name) else local_name(name) for name in names]
 
 
 def normal(column: str) -> str:
@@ -199,13 +199,8 @@ def _is_picture(name: str) -> bool:
 
 def _parted(text: str) -> list[str]:
     parts = [name for part in _SPLIT.split(text) if (name := part.strip())]
-    return parts if len(parts) > 1 and all(map(_is_picture, map(_local, parts))) else [text.strip()]
-
-
-def _local(name: str) -> str:
-    """By hand, since `urlsplit` refuses some hosts, and takes long to put others in order."""
-    if web := _WEB.match(name):
-        path = _AFTER_PATH.split(name[web.end() :], 1)[0].partition("/")[2]
-        if file := unquote(path).rpartition("/")[2]:
-            return file
-    return name.replace("\\", "/")
+    return (
+        parts
+        if len(parts) > 1 and all(map(_is_picture, map(local_name, parts)))
+        else [text.strip()]
+    )

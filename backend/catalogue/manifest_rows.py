@@ -16,11 +16,13 @@ from backend.catalogue.manifest_tables import Record, Table
 from backend.catalogue.naming import folder_of, join, split_named
 from backend.catalogue.prices import read_price
 from backend.catalogue.schemas import ManifestField, ManifestOptions, ProductFields, Sku
+from backend.catalogue.sources_on_web import is_web
 from backend.errors import InvalidInput
 
 MAX_PICTURES = 1000
 """Of one product in a manifest; they are written in one transaction."""
 FEWER_PICTURES = f"and a product may have {MAX_PICTURES:,}: leave some out."
+_WEB_LENGTH = 2_000
 _EXPECTED = {
     "sku": "one to 200 characters",
     "title": "at most 500 characters",
@@ -36,7 +38,8 @@ _FIELDS: tuple[ManifestField, ...] = ("title", "category", "split", "price", "cu
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One product: fields that are not given are None, `images` are names inside the import."""
+    """One product: fields that are not given are None, `images` are names inside the import, or web
+    addresses where these may be fetched."""
 
     number: int
     sku: str
@@ -70,8 +73,12 @@ def cells_of(row: Row, manifest: str) -> dict[str, str]:
 class RowReader:
     """Makes products of the rows of one table."""
 
-    def __init__(self, table: Table, layout: Layout, options: ManifestOptions) -> None:
+    def __init__(
+        self, table: Table, layout: Layout, options: ManifestOptions, *, web: bool = False
+    ) -> None:
+        """web: whether pictures may be fetched from where they are on the web."""
         self._name = table.name
+        self._web = web
         self._folder = folder_of(table.name)
         self._is_json = table.is_json
         self._layout = layout
@@ -166,17 +173,25 @@ class RowReader:
 
     def _images(self, record: Record, where: str) -> tuple[str, ...]:
         columns = self._layout.fields["image"]
-        paths = [path for column in columns for path in picture_names(record.values.get(column))]
+        values = [record.values.get(column) for column in columns]
+        paths = [path for value in values for path in picture_names(value, web=self._web)]
         if not paths and not any(record.values.get(column) == [] for column in columns):
             raise InvalidInput(f"{where}: column {columns[0]} is empty: every row needs a picture.")
         try:
-            return tuple(dict.fromkeys(join(self._folder, path) for path in paths))
+            return tuple(dict.fromkeys(map(self._placed, paths)))
         except InvalidInput as error:
             raise InvalidInput(
                 f"{where}: column {columns[0]} names a picture outside the manifest's folder or "
                 f"with an unusable name ({'|'.join(paths)[:200]}): put it beside or below the "
                 "manifest."
             ) from error
+
+    def _placed(self, path: str) -> str:
+        if not (self._web and is_web(path)):
+            return join(self._folder, path)
+        if len(path) > _WEB_LENGTH or not path.isprintable():
+            raise InvalidInput(path)
+        return path
 
     def _cells(self, record: Record) -> dict[str, str]:
         cells: dict[str, str] = {}

@@ -73,17 +73,24 @@ def open_manifest(data: bytes, name: str, options: ManifestOptions) -> tuple[Tab
     return table, layout
 
 
-def read_rows(table: Table, layout: Layout, options: ManifestOptions) -> Manifest:
+def read_rows(
+    table: Table, layout: Layout, options: ManifestOptions, *, web: bool = False
+) -> Manifest:
     """The rows of a table whose required columns are known; raises as `parse_manifest` does."""
     shelf = _Lists()
-    read_onto(shelf, table, layout, options)
+    read_onto(shelf, table, layout, options, web=web)
     return Manifest(list(shelf.rows.values()), shelf.refused, table.declared)
 
 
-def read_onto(shelf: RowShelf, table: Table, layout: Layout, options: ManifestOptions) -> None:
+def read_onto(
+    shelf: RowShelf, table: Table, layout: Layout, options: ManifestOptions, *, web: bool = False
+) -> None:
     """Read the rows of a table onto a shelf, one at a time. It raises as `parse_manifest` does, and
-    then what the shelf has got so far counts for nothing."""
-    reader = RowReader(table, layout, options)
+    then what the shelf has got so far counts for nothing.
+
+    web: whether pictures may be fetched; then a web address stays one.
+    """
+    reader = RowReader(table, layout, options, web=web)
     for record in table.records():
         try:
             row = reader.row(record)

@@ -30,6 +30,7 @@ from backend.catalogue.preview_schemas import (
     RowProblem,
 )
 from backend.catalogue.schemas import AttributeKind, AttributeValue, composed
+from backend.catalogue.sources_on_web import is_web
 from backend.catalogue.tables import Attribute, Product
 from backend.errors import InvalidInput
 
@@ -49,11 +50,17 @@ class Known:
 
 
 def preview_manifest(
-    data: bytes, name: str, request: PreviewRequest, look_up: Callable[[Sequence[str]], Known]
+    data: bytes,
+    name: str,
+    request: PreviewRequest,
+    look_up: Callable[[Sequence[str]], Known],
+    *,
+    web: bool = False,
 ) -> ManifestPreview:
     """What an import would make of a manifest; a required column that is missing is told in it.
 
-    look_up: what the catalogue knows about these SKUs.
+    look_up: what the catalogue knows about these SKUs. web: whether pictures on the web are
+        fetched; then none of them is missed.
 
     Raises:
         InvalidInput: where it is no table at all, or a chosen column is not there.
@@ -72,7 +79,7 @@ def preview_manifest(
     )
     if layout.missing:
         return shown.model_copy(update={"refusal": missing_sentence(table, layout)})
-    manifest = read_rows(table, layout, request)
+    manifest = read_rows(table, layout, request, web=web)
     known = look_up([row.sku for row in manifest.rows])
     kinds = _kinds(known, layout, manifest)
     return _filled(shown, manifest, kinds, known.skus, request)
@@ -223,7 +230,7 @@ def _absent(row: Row, stock: Collection[str] | None) -> str | None:
     """The first picture of a row that did not come along, if one did not."""
     if stock is None:
         return None
-    return next((i for i in row.images if composed(i) not in stock), None)
+    return next((i for i in row.images if not is_web(i) and composed(i) not in stock), None)
 
 
 def _product(row: Row, exists: bool) -> ProductPreview:

@@ -180,6 +180,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
             http="h11",  # bounds the size of headers, which httptools does not
             log_config=None,
             access_log=False,
+            forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=10,
             # Longer than any client or proxy keeps an idle connection (httpx 5 s, nginx 60 s): of
             # two that close it at the same moment, one has just sent a request into the void.

@@ -17,6 +17,7 @@ from backend.catalogue.schemas import FileClaims, FilesWanted
 from backend.gallery.edge_store import EdgeGalleryStore
 from backend.gallery.port import Point
 from backend.jobs.schemas import JobItemOut, JobOut
+from backend.rate_limits import RateLimits
 from backend.runtime import open_runtime
 from backend.settings import Settings
 from tests.backend.search.shop import write_tiny_backbone
@@ -50,6 +51,15 @@ def routes(router):
 def test_it_is_ready_once_started(client):
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"status": "ok"}
+
+
+def test_who_asks_too_often_waits_and_health_and_metrics_stay_open(client, app):
+    kept = app.state.rate_limits
+    app.state.rate_limits = RateLimits(Settings(rate_per_minute=1))
+    asked = [client.get("/v1/catalogue").status_code for _ in range(2)]
+    open_ones = {client.get(path).status_code for path in OPEN_TO_ALL for _ in range(3)}
+    app.state.rate_limits = kept
+    assert (asked, open_ones) == ([200, 429], {200})
 
 
 def test_it_is_not_ready_before(app):

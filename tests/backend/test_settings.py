@@ -79,6 +79,33 @@ def test_further_host_names_are_separated_by_commas(monkeypatch):
     assert read_settings().allowed_hosts == ("shop.example", "www.shop.example")
 
 
+@pytest.mark.parametrize(
+    ("given", "hosts"),
+    [
+        ("0", ()),
+        ("off", ()),
+        ("1", ("*",)),
+        ("cdn.shop.example, img.example", ("cdn.shop.example", "img.example")),
+    ],
+)
+def test_pictures_are_fetched_from_nowhere_anywhere_or_some_hosts(monkeypatch, given, hosts):
+    assert read_settings().url_import == ()
+    monkeypatch.setenv("AKIN_URL_IMPORT", given)
+    assert read_settings().url_import == hosts
+
+
+def test_ports_are_numbers(monkeypatch):
+    monkeypatch.setenv("AKIN_URL_IMPORT_PORTS", "443,8443")
+    assert read_settings().url_import_ports == (443, 8443)
+
+
+@pytest.mark.parametrize("wrong", ["somewhere", "10.0.0.0/33"])
+def test_a_trusted_proxy_is_an_address_or_a_network(monkeypatch, wrong):
+    monkeypatch.setenv("AKIN_TRUSTED_PROXIES", wrong)
+    with pytest.raises(SetupError, match="change AKIN_TRUSTED_PROXIES"):
+        read_settings()
+
+
 def test_blobs_lie_in_the_data_folder_whatever_it_is_called(tmp_path):
     home = tmp_path / "my shop, 100 % drawn"
     blobs = BlobStore(Settings(home=home).blob_root)

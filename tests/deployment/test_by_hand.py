@@ -112,9 +112,13 @@ def test_the_ui_s_websocket_opens_for_its_own_page_only(site, foreign, status):
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
 def test_a_visitor_sees_pictures(site, shop):
     """They come from the origin of the page, whichever of its names was typed."""
+    refused: list[str] = []
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         page = browser.new_page()
+        page.on(
+            "console", lambda said: refused.append(said.text) if "Policy" in said.text else None
+        )
         page.goto(f"http://localhost:{site.ports['nginx']}/catalogue")
         page.get_by_label("Name", exact=True).fill(ADMIN)
         page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -124,6 +128,7 @@ def test_a_visitor_sees_pictures(site, shop):
         assert shown.evaluate("image => image.src").startswith(page.url.rsplit("/", 1)[0])
         page.wait_for_function("image => image.naturalWidth > 0", arg=shown.element_handle())
         browser.close()
+    assert refused == []  # what the page needs, its Content-Security-Policy lets it have
 
 
 # --- what stays closed
@@ -132,6 +137,18 @@ def test_a_visitor_sees_pictures(site, shop):
 @pytest.mark.parametrize("path", ["/v1/products", "/v1/jobs", "/v1/users"])
 def test_nobody_is_let_in_without_a_login(site, path):
     assert httpx.get(site.origin + path).status_code == 401
+
+
+def test_every_answer_says_what_a_browser_may_do_with_it(site):
+    for path, framing in (
+        ("/", "'self'"),
+        ("/_stcore/health", "'self'"),
+        ("/v1/catalogue", "'none'"),
+    ):
+        answer = httpx.get(site.origin + path)
+        assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+        (policy,) = answer.headers.get_list("content-security-policy")
+        assert f"frame-ancestors {framing}" in policy
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/_stcore/metrics", "/metrics/", "//metrics"])

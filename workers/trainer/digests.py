@@ -44,6 +44,14 @@ class Digests:
         self._remember({e: d for e, d in fresh.items() if isinstance(d, bytes)})
         return found
 
+    def forget(self, digests: Sequence[Key]) -> None:
+        """No file is remembered to have one of these."""
+        self._store.refresh()
+        if len(self._store) and digests:
+            held = np.ascontiguousarray(self._store.array()).view(f"S{KEY_BYTES}").ravel()
+            wanted = np.frombuffer(b"".join(digests), dtype=held.dtype)
+            self._store.forget(np.flatnonzero(np.isin(held, wanted)))
+
     def _remember(self, digests: dict[Key, Key]) -> None:
         if not digests:
             return

@@ -36,7 +36,7 @@ from workers.trainer.feature_encoding import (
     write_text_features,
 )
 from workers.trainer.order import Rows
-from workers.trainer.row_store import Key, RowStore
+from workers.trainer.row_store import Key, RowStore, width_of
 
 
 def default_root() -> Path:
@@ -134,6 +134,16 @@ class FeatureCache:
             new = [key for key in features if store.find([key])[0] < 0]
             if new:
                 writer.add(new, np.stack([features[key] for key in new]))
+
+    def forget(self, keys: Sequence[Key]) -> None:
+        """Nothing of these pictures, by the hash of their bytes, stays: no features of any tower,
+        and no note that a file has this content."""
+        for folder in self.root.glob("*/images"):
+            if (width := width_of(folder)) is not None:
+                store = RowStore(folder, width)
+                rows = store.find(keys)
+                store.forget(rows[rows >= 0])
+        self._digests.forget(keys)
 
     def text_features(
         self, backbone: Backbone, texts: Sequence[str], progress: Counted = untold

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +21,7 @@ Key = bytes
 """A SHA-256 digest."""
 KEY_BYTES = 32
 COMMIT_SECONDS = 5.0
+_WIDTH = "width.txt"  # for who forgets rows and does not know the tower that they are of
 
 
 class RowStore:
@@ -57,6 +58,20 @@ class RowStore:
         places = np.searchsorted(self._keys, wanted).clip(max=len(self) - 1)
         return np.where(self._keys[places] == wanted, self._order[places], -1)
 
+    def forget(self, rows: Rows) -> None:
+        """Write over (n,) rows and their keys, so that nothing of them is left on the disk.
+
+        No turn of a writer is waited for: it only appends. A row becomes ones, which can be
+        normalised, for whoever has it mapped; its key becomes one that nobody asks for.
+        """
+        if not len(rows):
+            return
+        _write_over(self._key_path, KEY_BYTES, {int(row): os.urandom(KEY_BYTES) for row in rows})
+        ones = np.ones(self.width, self.dtype).tobytes()
+        _write_over(self._row_path, self._row_bytes, {int(row): ones for row in rows})
+        self._order = np.empty(0, dtype=np.int64)
+        self.refresh()
+
     def array(self) -> NDArray[Any]:
         """(rows, width), mapped into memory, not to be written to."""
         if len(self) == 0:
@@ -82,6 +97,7 @@ class RowStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             files.enter_context(FileLock(self.folder / ".lock"))
             self.refresh()
+            (self.folder / _WIDTH).write_text(str(self.width))
             rows = files.enter_context(_opened(self._row_path, len(self) * self._row_bytes))
             keys = files.enter_context(_opened(self._key_path, len(self) * KEY_BYTES))
         except OSError as error:
@@ -136,6 +152,12 @@ class RowWriter:
         self._committed = clock.monotonic()
 
 
+def width_of(folder: Path) -> int | None:
+    """How many numbers a row of the store in `folder` has; None where there is no store."""
+    path = folder / _WIDTH
+    return int(path.read_text()) if path.is_file() else None
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
@@ -145,6 +167,15 @@ def _opened(path: Path, size: int) -> BinaryIO:
     path.touch()
     os.truncate(path, size)
     return path.open("ab", buffering=0)
+
+
+def _write_over(path: Path, size: int, rows: Mapping[int, bytes]) -> None:
+    with path.open("r+b") as file:
+        for row, data in rows.items():
+            file.seek(row * size)
+            file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _write_all(file: BinaryIO, data: memoryview) -> None:

@@ -124,6 +124,18 @@ def test_rows_whose_pictures_did_not_come_along_are_told(client: TestClient) -> 
     assert look(client, MANIFEST)["absent"] == 0
 
 
+def test_pictures_on_the_web_are_not_missed_where_they_are_fetched(
+    client: TestClient, runtime: Runtime
+) -> None:
+    text = "sku,image_url\nTEE-1,http://shop.example/a.jpg\n"
+    assert look(client, text, pictures=[])["absent"] == 1
+    runtime.settings.url_import = ("*",)
+    shown = look(client, text, pictures=[])
+    runtime.settings.url_import = ()
+    assert (shown["absent"], shown["good"]) == (0, 1)
+    assert shown["products"][0]["images"] == ["http://shop.example/a.jpg"]
+
+
 @pytest.mark.parametrize(
     ("on_conflict", "counts"),
     [("update", (2, 1, 0, 1)), ("skip", (1, 0, 1, 1)), ("error", (1, 0, 0, 2))],

@@ -65,3 +65,19 @@ def test_a_file_touched_just_now_is_not_remembered(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"first")
     Digests(tmp_path / "memo").of([tmp_path / "a"])
     assert not (tmp_path / "memo").exists()
+
+
+def test_a_forgotten_digest_is_not_on_the_disk_and_its_file_is_read_anew(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    memo = Digests(tmp_path / "memo")
+    memo.of(paths)
+    held = (tmp_path / "memo/rows.bin").read_bytes()
+    assert sha(b"a") in held
+    assert sha(b"b") in held
+    memo.forget([sha(b"a")])
+    held = (tmp_path / "memo/rows.bin").read_bytes()
+    assert sha(b"a") not in held
+    assert sha(b"b") in held
+    assert memo.of(paths) == [sha(b"a"), sha(b"b")]

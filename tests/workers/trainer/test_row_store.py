@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from backend.errors import NoSpace, SetupError
 from tests.disks import small_disk
-from workers.trainer.row_store import RowStore, RowWriter
+from workers.trainer.row_store import RowStore, RowWriter, width_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -175,3 +175,30 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
         store = RowStore(disk.root / "features", 3)
         with pytest.raises(SetupError, match="cannot be written"), store.writing():
             pass
+
+
+def test_forgotten_rows_leave_nothing_and_the_others_stay(tmp_path):
+    store = filled(tmp_path, 5)
+    store.forget(store.find([key(1), key(3)]))
+    for reader in (store, RowStore(tmp_path, 3)):
+        assert reader.find([key(n) for n in range(5)]).tolist() == [0, -1, 2, -1, 4]
+        assert reader.array()[[0, 2, 4], 0].tolist() == [0, 2, 4]
+        assert reader.array()[[1, 3]].tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert key(1) not in (tmp_path / "keys.bin").read_bytes()
+
+
+def test_a_writer_goes_on_while_rows_are_forgotten(tmp_path):
+    store = filled(tmp_path, 3)
+    with store.writing() as writer:
+        writer.add([key(3)], row(3))
+        other = RowStore(tmp_path, 3)
+        other.forget(other.find([key(0)]))
+        writer.add([key(4)], row(4))
+    again = RowStore(tmp_path, 3)
+    assert again.find([key(n) for n in range(5)]).tolist() == [-1, 1, 2, 3, 4]
+    assert again.array()[3:, 0].tolist() == [3, 4]
+
+
+def test_the_width_of_a_store_is_with_it(tmp_path):
+    filled(tmp_path / "store", 1)
+    assert (width_of(tmp_path / "store"), width_of(tmp_path)) == (3, None)
