@@ -84,6 +84,7 @@ EXPECTED: dict[str, Role | Literal["nobody"]] = {
     "GET /v1/galleries": "manager",
     "GET /v1/audit": "admin",
     "GET /v1/audit.csv": "admin",
+    "GET /v1/backup": "admin",
     "GET /v1/recipes": "admin",
     "POST /v1/train": "admin",
     "GET /v1/jobs/{job_id}/curves": "manager",

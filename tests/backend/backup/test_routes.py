@@ -33,6 +33,7 @@ def test_what_is_wrong_from_the_start_is_a_problem(runtime: Runtime) -> None:
     fill(runtime.database)
     with runtime.database.engine.connect() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+        connection.exec_driver_sql("DELETE FROM users")  # where there is one, one has to log in
     app = create_app(runtime)
     app.state.serving = None
     answer = TestClient(app, base_url="http://127.0.0.1:8000").get("/v1/backup")
