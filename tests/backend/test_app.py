@@ -57,7 +57,8 @@ def test_who_asks_too_often_waits_and_health_and_metrics_stay_open(client, app):
     kept = app.state.rate_limits
     app.state.rate_limits = RateLimits(Settings(rate_per_minute=1))
     asked = [client.get("/v1/catalogue").status_code for _ in range(2)]
-    open_ones = {client.get(path).status_code for path in OPEN_TO_ALL for _ in range(3)}
+    paths = OPEN_TO_ALL - {"/v1/login"}
+    open_ones = {client.get(path).status_code for path in paths for _ in range(3)}
     app.state.rate_limits = kept
     assert (asked, open_ones) == ([200, 429], {200})
 

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from backend import clock, problems
-from backend.accounts.actor import Actor, current_actor
+from backend.accounts.actor import LOCAL_ADMIN, Actor, current_actor
 from backend.rate_limits import Buckets, RateLimits, limit_rate
 from backend.settings import Settings
 
@@ -24,6 +24,7 @@ def now(monkeypatch):
 def application(**settings):
     app = FastAPI(dependencies=[Depends(limit_rate)])
     app.state.rate_limits = RateLimits(Settings(**settings))
+    app.dependency_overrides[current_actor] = lambda: LOCAL_ADMIN
     problems.install(app)
 
     @app.get("/v1/products")

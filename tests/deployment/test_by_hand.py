@@ -233,7 +233,10 @@ def lines(site, service, **wanted):
 
 
 def test_an_upload_is_followed_by_its_id_from_the_request_to_its_vectors(site, shop):
-    opened = httpx.post(f"{site.origin}/v1/imports", json={})
+    with AkinClient(site.origin) as nobody:
+        token = nobody.log_in(ADMIN, PASSWORD).token
+    own = {"Authorization": f"Bearer {token}"}
+    opened = httpx.post(f"{site.origin}/v1/imports", json={}, headers=own)
     request, job = opened.headers["x-request-id"], opened.json()["id"]
     (said,) = lines(site, "api", request=request)
     assert (said["event"], said["route"], said["status"]) == ("request", "/v1/imports", 201)
@@ -242,7 +245,7 @@ def test_an_upload_is_followed_by_its_id_from_the_request_to_its_vectors(site, s
     data = buffer.getvalue()
     sha256 = hashlib.sha256(data).hexdigest()
     shop.claim_files(job, [FileClaim(name="pink.png", sha256=sha256, size=len(data))])
-    httpx.put(f"{site.origin}/v1/imports/{job}/files/{sha256}", content=data)
+    httpx.put(f"{site.origin}/v1/imports/{job}/files/{sha256}", content=data, headers=own)
     shop.start_import(job)
     wait_until(lambda: shop.summary().embedded == PRODUCTS + 1)
     wait_until(lambda: lines(site, "embedder-cpu", request=request, event="job done"))
