@@ -82,17 +82,6 @@ class NotKnown(AkinError):
     code = "login-needed"
 
 
-class TooManyAttempts(AkinError):
-    """Asked too often; it may be tried again after `retry_after` seconds."""
-
-    status = 429
-    code = "too-many-attempts"
-
-    def __init__(self, sentence: str, retry_after: int) -> None:
-        super().__init__(sentence)
-        self.retry_after = retry_after
-
-
 class Unavailable(AkinError):
     """A part of the service is not ready or cannot be reached."""
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from backend.errors import AkinError, TooMany, TooManyAttempts
+from backend.errors import AkinError, TooMany
 from backend.metrics import ERRORS
 from backend.outages import OUTAGES, told
 from backend.security_headers import SECURITY_HEADERS
@@ -69,9 +69,7 @@ def install(app: FastAPI) -> None:
 def _told(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AkinError)  # noqa: S101 - what it is registered for
     answer = problem(error.status, error.sentence, error.code)
-    if isinstance(error, TooManyAttempts):
-        answer.headers["Retry-After"] = str(error.retry_after)
-    elif isinstance(error, TooMany):
+    if isinstance(error, TooMany):
         answer.headers["Retry-After"] = str(error.seconds)
     return answer
 

@@ -109,7 +109,7 @@ class Guard:
 
         Raises:
             NotKnown: if they do not fit; which of them is not said.
-            TooManyAttempts: after too many failures.
+            TooMany: after too many failures.
         """
         name = name.strip().lower()
         user_id = self.check_password(name, password, address)

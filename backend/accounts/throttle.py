@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.accounts.tables import LoginFailures
-from backend.errors import TooManyAttempts
+from backend.errors import TooMany
 
 FREE = {"name": 5, "address": 20}
 """Failures that cost no wait. Many people may share an address: an office, a proxy."""
@@ -28,14 +28,14 @@ def count_attempt(session: Session, name: str, address: str) -> None:
     """Let one attempt through and count it as failed until `succeeded` says otherwise.
 
     Raises:
-        TooManyAttempts: while the name or address has to wait.
+        TooMany: while the name or address has to wait.
     """
     moment = clock.now()
     rows = [(kind, _row(session, subject, moment)) for kind, subject in _subjects(name, address)]
     left = max(_seconds_left(row, FREE[kind], moment) for kind, row in rows)
     if left > 0:
         seconds = math.ceil(left)
-        raise TooManyAttempts(
+        raise TooMany(
             f"There were too many failed logins: wait {seconds} seconds and try again.", seconds
         )
     for _, row in rows:
