@@ -119,8 +119,8 @@ def _fill(gallery: Gallery, count: int) -> Figures:
     figures: Figures = {"memory, empty": _memory()}
     spent = 0.0
     for start in range(0, count, BATCH):
-        points = list(_points(range(start, min(start + BATCH, count))))
-        spent += _timed(partial(gallery.upsert, points))
+        batch = list(points(range(start, min(start + BATCH, count))))
+        spent += _timed(partial(gallery.upsert, batch))
         if start // BATCH == count // BATCH // 2:
             figures["memory, half filled"] = _memory()
     figures["memory, filled"] = _memory()
@@ -129,7 +129,7 @@ def _fill(gallery: Gallery, count: int) -> Figures:
 
 
 def _search(gallery: Gallery, figures: Figures) -> Found:
-    queries = _drawn(np.random.default_rng(7), QUERIES, 0.9)
+    queries = drawn(np.random.default_rng(7), QUERIES, 0.9)
     found: Found = {}
 
     def measure(what: str, ask: Callable[[Vectors], list[Hit]]) -> None:
@@ -147,16 +147,16 @@ def _search(gallery: Gallery, figures: Figures) -> Found:
         "ids alone": (),
     }
     for name, keys in selectors.items():
-        measure(f"search, {name}", partial(_window, gallery, keys=keys))
+        measure(f"search, {name}", partial(window, gallery, keys=keys))
     for name, expressions in FILTERS.items():
         only = check_keys(parse_filter(expressions), KINDS)
-        measure(f"search, {name}", partial(_window, gallery, only=only))
-    measure("search without one product", partial(_window, gallery, without=["P-5"]))
+        measure(f"search, {name}", partial(window, gallery, only=only))
+    measure("search without one product", partial(window, gallery, without=["P-5"]))
     _rescore(gallery, queries, figures)
     return found
 
 
-def _window(
+def window(
     gallery: Gallery,
     query: Vectors,
     only: Filter | None = None,
@@ -181,12 +181,12 @@ def _rescore(gallery: Gallery, queries: Vectors, figures: Figures) -> None:
 
 def _write(gallery: Gallery, count: int, figures: Figures) -> None:
     chosen = np.random.default_rng(3).choice(count, WRITTEN, replace=False).tolist()
-    points = list(_points(chosen))
-    ids = [point.id for point in points]
-    edits = {point.id: {**point.payload, "category": "hat"} for point in points}
+    written = list(points(chosen))
+    ids = [point.id for point in written]
+    edits = {point.id: {**point.payload, "category": "hat"} for point in written}
     figures[f"edit {WRITTEN} payloads"] = 1000 * _timed(lambda: gallery.set_payload(edits)), "ms"
     figures[f"delete {WRITTEN}"] = 1000 * _timed(lambda: gallery.delete(ids)), "ms"
-    figures[f"write {WRITTEN} again"] = 1000 * _timed(lambda: gallery.upsert(points)), "ms"
+    figures[f"write {WRITTEN} again"] = 1000 * _timed(lambda: gallery.upsert(written)), "ms"
     figures["count all"] = 1000 * _timed(gallery.count), "ms"
     dresses = parse_filter(["category=dress"])
     figures["count one category"] = 1000 * _timed(lambda: gallery.count(dresses)), "ms"
@@ -206,9 +206,9 @@ def _reopened(store: EdgeGalleryStore, figures: Figures) -> None:
     figures["load"] = _clocked(lambda: store.open("g")), "s"
 
 
-def _points(numbers: Any) -> Iterator[Point]:
+def points(numbers: Any) -> Iterator[Point]:
     for number in numbers:
-        vector = _drawn(np.random.default_rng(number), 1, 0.7)[0]
+        vector = drawn(np.random.default_rng(number), 1, 0.7)[0]
         yield Point(str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))), vector, _payload(number))
 
 
@@ -235,7 +235,7 @@ _CENTRES = _shape.normal(size=(300, 32))
 _TURN = _shape.normal(size=(32, DIM)) / 32**0.5
 
 
-def _drawn(rng: np.random.Generator, count: int, spread: float) -> Vectors:
+def drawn(rng: np.random.Generator, count: int, spread: float) -> Vectors:
     inner = _CENTRES[rng.integers(len(_CENTRES), size=count)]
     inner = inner + spread * rng.normal(size=inner.shape)
     vectors: Vectors = (inner @ _TURN + 0.15 * rng.normal(size=(count, DIM))).astype(np.float32)
@@ -269,13 +269,11 @@ def _row(
     unit = (exact | optimised)[what][1]
     figures = [of[what][0] if what in of else "" for of in (small, exact, optimised)]
     ratio = exact[what][0] / optimised[what][0] if what in exact and what in optimised else ""
-    shares = [
-        _recall(exact_found[what], found[what], k) if what in found else "" for k in (50, 500)
-    ]
+    shares = [recall(exact_found[what], found[what], k) if what in found else "" for k in (50, 500)]
     return (what, *figures, unit, ratio if unit == "ms" else "", *shares)
 
 
-def _recall(exact: list[list[str]], found: list[list[str]], k: int) -> float:
+def recall(exact: list[list[str]], found: list[list[str]], k: int) -> float:
     shares = [
         len({*a[:k]} & {*b[:k]}) / max(1, len(a[:k])) for a, b in zip(exact, found, strict=True)
     ]

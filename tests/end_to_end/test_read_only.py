@@ -78,6 +78,7 @@ def assert_it_searches(client: AkinClient) -> None:
     assert len(client.search(SearchRequest(reference_sku="red")).results) == len(COLOURS) - 1
 
 
+@pytest.mark.slow
 def test_while_it_runs_and_from_the_start(server: Server) -> None:
     with AkinClient(server.url) as client:
         with read_only(server.home / "blobs"):
