@@ -23,6 +23,7 @@ BY_NAME = (
     "replicas",
     "quantization",
     "scaling",
+    "costs",
 )
 LARGE, LARGE_PRODUCTS = "hundred_thousand", 100_000
 
