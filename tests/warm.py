@@ -55,6 +55,8 @@ class Process:
     def __init__(self, launcher: _Launcher, pid: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
+        self.stdin: IO[bytes] | None = None
+        self.stdout: IO[bytes] | None = None
         self._launcher = launcher
 
     def poll(self) -> int | None:
@@ -86,19 +88,34 @@ def start(
     *,
     stdout: IO[Any],
     stderr: IO[Any],
+    stdin: IO[Any] | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    start_new_session: bool = False,
 ) -> Process:
-    """Start `[sys.executable, "-m", MODULE, ...]`; without standard input."""
+    """Start `[sys.executable, "-m", MODULE, ...]`; by default with nothing to read."""
     assert list(command[:2]) == [sys.executable, "-m"], command
     order = {
         "module": command[2],
         "arguments": list(command[3:]),
         "environment": dict(os.environ if env is None else env),
         "folder": str(cwd or Path.cwd()),
+        "session": start_new_session,
     }
     launcher = _launcher()
-    return Process(launcher, launcher.ask(order, stdout.fileno(), stderr.fileno()))
+    with Path(os.devnull).open() as nothing:
+        files = [file.fileno() for file in (stdin or nothing, stdout, stderr)]
+        return Process(launcher, launcher.ask(order, *files))
+
+
+def piped(command: Sequence[str], *, stdin: int, stdout: int, **options: Any) -> Process:
+    """As `start`, with both ends in our hands: `subprocess.Popen(..., stdin=PIPE, stdout=PIPE)`."""
+    assert stdin == stdout == subprocess.PIPE
+    (theirs_in, ours_in), (ours_out, theirs_out) = os.pipe(), os.pipe()
+    with open(theirs_in, "rb") as read, open(theirs_out, "wb") as written:  # noqa: PTH123
+        process = start(command, stdin=read, stdout=written, stderr=sys.__stderr__, **options)
+    process.stdin, process.stdout = open(ours_in, "wb"), open(ours_out, "rb")  # noqa: PTH123, SIM115
+    return process
 
 
 def run(
@@ -161,7 +178,7 @@ def _serve(asked: socket.socket) -> dict[str, Any] | None:
     started: set[int] = set()
     ended: dict[int, int] = {}
     while True:
-        message, files, _, _ = socket.recv_fds(asked, LARGEST, 2)
+        message, files, _, _ = socket.recv_fds(asked, LARGEST, 3)
         if not message:
             return None
         order = json.loads(message)
@@ -175,7 +192,7 @@ def _serve(asked: socket.socket) -> dict[str, Any] | None:
         pid = os.fork()
         if pid == 0:
             asked.close()
-            for number, file in enumerate(files, 1):
+            for number, file in enumerate(files):
                 os.dup2(file, number)
                 os.close(file)
             return dict(order)
@@ -196,6 +213,8 @@ def _code(pid: int, ended: dict[int, int]) -> int | None:
 
 
 def _become(order: Mapping[str, Any]) -> None:
+    if order["session"]:
+        os.setsid()
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["folder"])

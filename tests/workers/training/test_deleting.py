@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from sqlalchemy import select
 
 from backend.catalogue.service import delete_products, get_by_sku
@@ -52,7 +51,6 @@ def test_nothing_of_a_deleted_product_is_left_after_a_training(shop, accepted):
     assert files_with(home, data) == []
 
 
-@pytest.mark.slow
 def test_the_features_of_others_stay_as_they_are(shop, accepted):
     assert work_on(shop, ask(shop)).state == "done"
     root = shop.settings.training_folder / "features"
@@ -72,7 +70,6 @@ def test_the_features_of_others_stay_as_they_are(shop, accepted):
     assert FeatureCache(root).missing(folder.parent.name, width, [key]) == [key]
 
 
-@pytest.mark.slow
 def test_what_is_deleted_while_a_training_runs_goes_when_it_ends(shop, accepted, monkeypatch):
     """The snapshot holds the picture, and its features are worked out once more from it."""
     gone: list[tuple[bytes, bytes]] = []

@@ -95,7 +95,6 @@ def test_an_imported_version_gets_the_figures_that_the_gate_asks_for(shop, accep
     assert line.after["R@10"] == found.ways["composed"]["R@10"][0]
 
 
-@pytest.mark.slow
 def test_the_triplets_are_those_of_now(shop, accepted):
     job_id = begin(shop, other(shop))
     accepted[:] = [one for one in accepted if one.split != "test"]
@@ -241,7 +240,6 @@ def test_two_versions_are_compared_triplet_by_triplet(shop, accepted):
     assert ways["active"]["R@10"] == list(found.figures_a["R@10"])
 
 
-@pytest.mark.slow
 def test_alike_versions_differ_nowhere(shop, accepted):
     found = Comparison.model_validate(
         compared(shop, now_of(shop), other(shop, "twin", composer="sum")).result

@@ -104,7 +104,6 @@ def test_lincir_is_trained_on_the_titles(shop):
     assert held_out(version.figures) is not None
 
 
-@pytest.mark.slow
 def test_pic2word_is_trained_on_the_pictures(shop, accepted):
     """And where nothing is held out, that is said."""
     accepted.clear()
@@ -118,7 +117,6 @@ def test_pic2word_is_trained_on_the_pictures(shop, accepted):
     assert said in log_of(shop, job_id)
 
 
-@pytest.mark.slow
 def test_a_dataset_folder_is_measured_on_its_own_triplets_where_the_catalogue_has_none(
     shop, accepted
 ):
