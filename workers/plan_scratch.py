@@ -10,7 +10,6 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from types import TracebackType
 from typing import Any, Self
 
 from backend.catalogue.manifest_rows import BadRow, Row
@@ -57,12 +56,7 @@ class Scratch:
         self._sql.executescript(f"PRAGMA journal_mode = OFF; {_SCHEMA} BEGIN;")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._sql.close()
 
     # Files
