@@ -14,7 +14,6 @@ from fastapi.testclient import TestClient
 from PIL import Image as Pillow
 from sqlalchemy import select
 
-from backend import problems
 from backend.accounts.actor import Actor, current_actor
 from backend.blobs import BlobStore
 from backend.catalogue.routes import router
@@ -25,6 +24,7 @@ from backend.jobs.broker import Queue
 from backend.jobs.tables import Job
 from backend.runtime import Runtime
 from backend.settings import Settings
+from tests.api import api_of
 from tests.backend.catalogue.stock import gallery, picture, sha
 
 TEE = {
@@ -50,11 +50,7 @@ def runtime(sqlite_database: Database, queue: Queue, tmp_path: Path) -> Iterator
 
 @pytest.fixture
 def app(runtime: Runtime) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    return app
+    return api_of(runtime, router)
 
 
 @pytest.fixture
