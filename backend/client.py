@@ -49,15 +49,7 @@ class AkinClient(AccountCalls, CatalogueCalls, ImportCalls, JobCalls, ModelCalls
         self, request: SearchRequest, *, image: bytes | None = None, name: str = "picture"
     ) -> SearchResponse:
         """Ask a composed query; `image` is a picture of one's own as reference."""
-        if image is None:
-            return self._post(SearchResponse, "/v1/search", request)
-        answer = self._send(
-            "POST",
-            "/v1/search/upload",
-            data={"request": request.model_dump_json()},
-            files={"image": (name, image)},
-        )
-        return SearchResponse.model_validate(answer)
+        return self._post_with_picture(SearchResponse, "/v1/search", request, image, name)
 
     def ready(self) -> bool:
         """Whether the server says it is ready."""
