@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from backend.composition.card import BackboneCard, read_card
 from backend.registry.deployments import active
-from backend.registry.lifecycle import finish_training, version_row
+from backend.registry.in_training import finish_training
+from backend.registry.lifecycle import version_row
 from backend.registry.tables import ModelVersion
 from backend.training.curves import add_log, add_points
 from backend.training.folders import checked_folder, refuse_links_out
