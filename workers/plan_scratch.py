@@ -13,7 +13,8 @@ from contextlib import closing
 from typing import Any, Self
 
 from backend.catalogue.manifest_rows import BadRow, Row
-from backend.catalogue.schemas import FileClaim, ProductFields, composed
+from backend.catalogue.schemas import FileClaim, ProductFields
+from backend.catalogue.unicode_forms import composed
 from workers.staged_files import FileSource
 
 _AT_ONCE = 200

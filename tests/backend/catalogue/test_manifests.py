@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.catalogue import manifest_tables
+from backend.catalogue.field_types import sku_form
 from backend.catalogue.manifests import Manifest, parse_manifest
-from backend.catalogue.schemas import ManifestOptions, composed, sku_form
+from backend.catalogue.schemas import ManifestOptions
+from backend.catalogue.unicode_forms import composed
 from backend.errors import InvalidInput, TooLarge
 
 
