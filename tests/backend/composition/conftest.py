@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from tests.backend.composition.trained_models import write_model
 from tests.backend.search.shop import write_tiny_backbone
 
 settings.register_profile("no-deadline", deadline=None)
@@ -29,6 +30,12 @@ def tiny(tiny_folder: Path) -> Backbone:
 def other(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     """Other weights in both towers."""
     return load(write_tiny_backbone(tmp_path_factory.mktemp("backbones") / "other", seed=1))
+
+
+@pytest.fixture
+def written(tmp_path: Path, tiny: Backbone) -> Path:
+    """The folder of a model of pseudo tokens over `tiny`."""
+    return write_model(tmp_path / "model", tiny, "phi")
 
 
 def load(folder: Path) -> Backbone:
