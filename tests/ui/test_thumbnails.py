@@ -18,9 +18,8 @@ from backend.catalogue.routes import router
 from backend.encoding.decode_pool import DecodePool
 from backend.errors import Unavailable
 from backend.runtime import Runtime
-from tests.api import api_of
+from tests.api import api_of, served
 from tests.backend.encoding import hostile
-from tests.ui.standin import served
 from ui import thumbnails
 from ui.thumbnails import data_uri, drawn
 

@@ -15,9 +15,8 @@ from backend.cli import app as akin
 from backend.feedback.routes import router as feedback_router
 from backend.feedback.service import review
 from backend.runtime import Runtime
-from tests.api import api_of
+from tests.api import api_of, served
 from tests.backend.feedback.stock import say
-from tests.ui.standin import served
 from tests.workers.workshop import import_files, photos
 from workers.datasets.catalogue import read_catalogue
 

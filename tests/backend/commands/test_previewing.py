@@ -11,9 +11,8 @@ from typer.testing import CliRunner, Result
 from backend.catalogue.import_routes import router
 from backend.cli import app as akin
 from backend.runtime import Runtime
-from tests.api import api_of
+from tests.api import api_of, served
 from tests.backend.catalogue.stock import product
-from tests.ui.standin import served
 from tests.workers.workshop import photo, zipped
 
 

@@ -17,9 +17,8 @@ from backend.gallery.port import Gallery
 from backend.jobs.routes import router as job_router
 from backend.jobs.tables import Job
 from backend.runtime import Runtime
-from tests.api import api_of
+from tests.api import api_of, served
 from tests.backend.feedback.stock import say, triplets
-from tests.ui.standin import served
 from tests.workers.conftest import backbone, gallery, tiny
 from tests.workers.workshop import import_files, photos, run_embeds
 from workers.execution import execute

@@ -26,9 +26,8 @@ from backend.registry.routes import router as model_router
 from backend.runtime import Runtime
 from backend.training.measuring_routes import router
 from backend.training.measuring_schemas import CompareRequest, Comparison
-from tests.api import api_of, client_of
+from tests.api import api_of, client_of, served
 from tests.backend.registry.stock import add_version, figures
-from tests.ui.standin import served
 
 FIGURES = {"R@1": (20.0, 15.1, 25.2), "R@10": (80.0, 75.0, 85.0)}
 FOUND = Comparison(
