@@ -21,8 +21,9 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from backend.blob_files import StoredFile, stored_files
-from backend.blob_writing import digested, flush_folder, write_file, write_object
+from backend.blob_writing import digested, write_file, write_object
 from backend.errors import InvalidInput, SetupError
+from backend.whole_files import flush_folder
 
 Area = Literal["originals", "thumbnails", "previews", "damaged", "staged", "artefacts", "aside"]
 """The folders of a blob store. Files are named after their SHA-256, those in `aside` at random."""
