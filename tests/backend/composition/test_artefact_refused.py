@@ -13,9 +13,8 @@ from backend.composition.artefact import load_model, read_card, write_artefact
 from backend.composition.networks import Phi
 from backend.encoding.backbone import load_backbone
 from backend.errors import InvalidInput, NotFound
-from tests.backend.composition.conftest import load
 from tests.backend.composition.trained_models import card, write_model
-from tests.backend.search.shop import write_tiny_backbone
+from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
 
 
 def edit(folder: Path, **changes) -> None:
@@ -130,7 +129,7 @@ def test_a_model_of_features_of_another_size_is_refused(written, tiny):
 
 def test_a_backbone_that_changed_under_its_name_is_refused(tmp_path):
     folder = write_tiny_backbone(tmp_path / "backbone")
-    write_model(tmp_path / "model", load(folder), "combiner")
+    write_model(tmp_path / "model", load_tiny_backbone(folder), "combiner")
     shutil.rmtree(folder)
     write_tiny_backbone(folder, seed=1)
     with pytest.raises(InvalidInput, match="another image tower"):
