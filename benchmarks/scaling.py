@@ -22,7 +22,8 @@ from backend.gallery.edge_store import EdgeGalleryStore
 from backend.gallery.filters import check_keys, parse_filter
 from backend.gallery.layout import Layout, Quantization
 from backend.gallery.port import Gallery
-from benchmarks.gallery import BATCH, DIM, FILTERS, KINDS, QUERIES, drawn, points, recall, window
+from benchmarks.drawn_points import DIM, KINDS, drawn, points
+from benchmarks.gallery import BATCH, FILTERS, QUERIES, recall, window
 from benchmarks.tables import Table, write
 
 PRODUCTS = 1_000_000

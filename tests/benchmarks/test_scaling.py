@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scaling
-from benchmarks.gallery import DIM
+from benchmarks.drawn_points import DIM
 
 
 def test_bytes_are_counted_by_what_files_hold(tmp_path: Path) -> None:
