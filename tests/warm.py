@@ -111,6 +111,7 @@ def start(
 def piped(command: Sequence[str], *, stdin: int, stdout: int, **options: Any) -> Process:
     """As `start`, with both ends in our hands: `subprocess.Popen(..., stdin=PIPE, stdout=PIPE)`."""
     assert stdin == stdout == subprocess.PIPE
+    assert sys.__stderr__ is not None
     (theirs_in, ours_in), (ours_out, theirs_out) = os.pipe(), os.pipe()
     with open(theirs_in, "rb") as read, open(theirs_out, "wb") as written:  # noqa: PTH123
         process = start(command, stdin=read, stdout=written, stderr=sys.__stderr__, **options)
