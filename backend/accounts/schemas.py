@@ -83,7 +83,7 @@ class UserChange(BaseModel):
     model_config = _example({"role": "manager"})
 
     role: Role | None = None
-    disabled: bool | None = None
+    disabled: bool | None = Field(None, strict=True)
     password: Password | None = None
 
 
@@ -106,7 +106,7 @@ class KeyCreate(BaseModel):
 
     label: Label
     role: Role | None = Field(None, description="The user's role unless given.")
-    days: int = Field(KEY_DAYS, ge=1, le=3650, description="How long it works.")
+    days: int = Field(KEY_DAYS, strict=True, ge=1, le=3650, description="How long it works.")
     user: UserName | None = Field(None, description="For admins: whose key it is.")
 
 

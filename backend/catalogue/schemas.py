@@ -54,7 +54,7 @@ def _printable(sku: str) -> str:
 
 
 def _as_list(value: Any) -> Any:
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value.strip()):
         return []
     return [value] if isinstance(value, str) else value
 
@@ -67,7 +67,12 @@ Sku = Annotated[
 ]
 """In one form: see `sku_form`. Upper and lower case are different SKUs."""
 ColumnName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-ColumnNames = Annotated[list[ColumnName], BeforeValidator(_as_list), Field(max_length=50)]
+_ColumnNames = Annotated[list[ColumnName], Field(max_length=50)]
+_OneColumn = Annotated[str, Field(max_length=200)]
+ColumnNames = Annotated[
+    _ColumnNames,
+    BeforeValidator(_as_list, json_schema_input_type=_ColumnNames | _OneColumn | None),
+]
 ProductId = Annotated[str, StringConstraints(max_length=36)]
 Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _texts(composed)
@@ -153,7 +158,11 @@ class ProductUpdate(ProductFields):
     """The fields to change; those left out stay. An attribute set to null goes away."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"split": "val", "title": "Red tee"}]}
+        extra="forbid",
+        json_schema_extra={
+            "minProperties": 1,
+            "examples": [{"split": "val", "title": "Red tee"}],
+        },
     )
 
     attributes: dict[str, AttributeValue | None] | None = None  # type: ignore[assignment]
@@ -171,7 +180,7 @@ class BulkEdit(BaseModel):
     product_ids: list[ProductId] = Field(min_length=1, max_length=1000)
     split: Split | None = None
     category: Category | None = None
-    delete: bool = False
+    delete: bool = Field(False, strict=True)
 
 
 class BulkResult(BaseModel):
@@ -240,7 +249,7 @@ class FileClaim(BaseModel):
 
     name: str = Field(min_length=1, max_length=1000)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size: int = Field(ge=0)
+    size: int = Field(strict=True, ge=0)
 
 
 class FileClaims(BaseModel):
