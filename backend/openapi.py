@@ -3,6 +3,7 @@ middleware that refuses, outages that are told, and the one form that every fail
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
@@ -34,10 +35,14 @@ _HEADERS: dict[str, dict[str, Any]] = {
 
 def describe(app: FastAPI) -> None:
     """Make `app.openapi()` tell all of that."""
-    of_routes = app.openapi
+    of_routes, lock = app.openapi, Lock()
+    made: list[dict[str, Any]] = []
 
     def openapi() -> dict[str, Any]:
-        return app.openapi_schema or described(of_routes())
+        with lock:  # a refusal in a thread asks for it too, and would find it half made
+            if not made:
+                made.append(described(of_routes()))
+            return made[0]
 
     app.openapi = openapi  # type: ignore[method-assign]
 
@@ -54,9 +59,8 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
-    for status in _everywhere(path, method, operation):
-        told = PROBLEM_RESPONSES[status]["description"]
-        responses.setdefault(str(status), {"description": told})
+    for code in _everywhere(path, method, operation):
+        responses.setdefault(str(code), {"description": PROBLEM_RESPONSES[code]["description"]})
     for status, response in responses.items():
         if status >= "400":
             response["content"] = {PROBLEM_TYPE: _PROBLEM}

@@ -103,7 +103,6 @@ class Outcome:
     statuses: Counter[int] = field(default_factory=Counter)
     failures: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
     """By check, operation and title: for each time what was said, and how to repeat it."""
-    seconds: Counter[str] = field(default_factory=Counter)
 
     def told(self) -> str:
         """All failures, one example of each."""
@@ -126,8 +125,8 @@ def _with_real_files(_context: schemathesis.HookContext, body: Any) -> Any:
 
 
 @schemathesis.serializer("application/zip")
-def _as_it_is(_context: schemathesis.SerializationContext, value: Any) -> dict[str, Any]:
-    return {"data": serialize_binary(value)}
+def _as_it_is(_context: schemathesis.SerializationContext, value: Any) -> bytes:
+    return serialize_binary(value)
 
 
 def run_as(site: Site, role: str, **options: Any) -> Outcome:
@@ -172,7 +171,6 @@ def _count(outcome: Outcome, event: events.ScenarioFinished) -> None:
     recorder = event.recorder
     outcome.operations |= {node.value.operation.label for node in recorder.cases.values()}
     outcome.cases += len(recorder.cases)
-    outcome.seconds[event.label or ""] += event.elapsed_time
     for interaction in recorder.interactions.values():
         if interaction.response is not None:
             outcome.statuses[interaction.response.status_code] += 1

@@ -180,21 +180,21 @@ def _cursor(*values: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
-CURSORS = [
-    _cursor(*values)
-    for values in (
-        ("x",),
-        (1,),
-        (-1,),
-        (10**30,),
-        (None,),
-        ("x", "y"),
-        ("2026-01-01T12:00:00+00:00", 1),
-        ("2026-01-01T12:00:00Z", "x"),
-        ("\0", "\ud800"),
-        (float("nan"), float("inf")),
-        (0.5, "x", "y"),
-        ({}, []),
-    )
+_VALUES: list[list[Any]] = [
+    ["x"],
+    [1],
+    [-1],
+    [10**30],
+    [None],
+    ["x", "y"],
+    ["2026-01-01T12:00:00+00:00", 1],
+    ["2026-01-01T12:00:00Z", "x"],
+    ["\0", "\ud800"],
+    [float("nan"), float("inf")],
+    [0.5, "x", "y"],
+    [{}, []],
+    ["newest", "nan", "1", "1"],
+    ["title", "\0", "1", "1"],
 ]
-"""Cursors that no list gave out, or another list: lists of one to three values of every kind."""
+CURSORS = [_cursor(*values) for values in _VALUES]
+"""Cursors that no list gave out, or another list: of one to four values of every kind."""
