@@ -20,6 +20,7 @@ from pydantic import (
 
 from backend.accounts.signing import PicturePath
 from backend.catalogue.unicode_forms import normalised
+from backend.whole_numbers import WholeNumber
 
 Split = Literal["train", "val", "test"]
 OnConflict = Literal["update", "skip", "error"]
@@ -249,7 +250,7 @@ class FileClaim(BaseModel):
 
     name: str = Field(min_length=1, max_length=1000)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size: int = Field(strict=True, ge=0)
+    size: WholeNumber = Field(ge=0)
 
 
 class FileClaims(BaseModel):

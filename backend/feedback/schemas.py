@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from backend.accounts.signing import PicturePath
 from backend.catalogue.schemas import Split
+from backend.whole_numbers import WholeNumber
 
 TripletState = Literal["candidate", "accepted", "rejected"]
 TripletSource = Literal["feedback", "import", "spn-positives"]
@@ -156,8 +157,8 @@ class ReviewRequest(BaseModel):
     filter: TripletFilter | None = Field(
         None, description="Of candidates only, where it names no state."
     )
-    limit: int = Field(
-        1000, strict=True, ge=1, le=10_000, description="At most so many, the best first."
+    limit: WholeNumber = Field(
+        1000, ge=1, le=10_000, description="At most so many, the best first."
     )
 
     @model_validator(mode="after")

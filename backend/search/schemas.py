@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from backend.catalogue.schemas import Facet, ProductOut
+from backend.whole_numbers import WholeNumber
 
 ShortText = Annotated[str, StringConstraints(max_length=200)]
 Phrase = Annotated[str, StringConstraints(max_length=500)]
@@ -44,8 +45,8 @@ class SearchRequest(BaseModel):
     composer: ShortText | None = Field(
         None, description="One of `/v1/model`'s composers; the active version's by default."
     )
-    limit: int = Field(24, strict=True, ge=1, le=100)
-    offset: int = Field(0, strict=True, ge=0, lt=500)
+    limit: WholeNumber = Field(24, ge=1, le=100)
+    offset: WholeNumber = Field(0, ge=0, lt=500)
     search_id: str | None = Field(None, description="Of an earlier answer, to page through it.")
     explain: bool = Field(True, strict=True)
     facets: bool = Field(

@@ -154,3 +154,12 @@ def test_a_body_takes_no_other_type_than_described(
     """Text or a number for a yes or no was taken once, and no description said so."""
     with pytest.raises(ValidationError, match=name):
         schema.model_validate({**others, name: value})
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    """For JSON Schema 24.0 is an integer."""
+    assert SearchRequest.model_validate({"limit": 24.0}).limit == 24
+    with pytest.raises(ValidationError, match="limit"):
+        SearchRequest.model_validate({"limit": 24.5})
+    with pytest.raises(ValidationError, match="it must be a whole number"):
+        SearchRequest.model_validate({"limit": "24"})
