@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Where it is set, every process compiles torch anew before it does anything: 17 seconds instead of 6.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up test test-slow test-browser test-kills fuzz lint audit format bench backbone pins migrations clean
+.PHONY: help install demo up test test-slow test-browser test-kills fuzz schema lint audit format bench backbone pins migrations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ test-kills: install ## kill -9 thirty times in each profile, and see that nothin
 
 fuzz: install ## ten thousand mutated pictures, archives and manifests
 	$(BIN)/python -m pytest tests/fuzz -m slow -s
+
+schema: install ## schemathesis over the whole API, as each role, at length
+	$(BIN)/python -m pytest tests/backend/test_openapi_by_role.py -m slow -s
 
 lint: install ## ruff, mypy and the import rules
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import structlog
 from fastapi import Depends, FastAPI
 
-from backend import health, problems
+from backend import health, openapi, problems
 from backend.accounts import routes as account_routes
 from backend.accounts.guard import check_door
 from backend.audit import routes as audit_routes
@@ -86,6 +86,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         )
     app.include_router(health.router)
     problems.install(app)
+    openapi.describe(app)
     app.add_middleware(RequestMetrics)
     app.add_middleware(BodyLimit, limit=runtime.settings.max_body_bytes)
     app.add_middleware(OriginCheck, allowed=runtime.settings.allowed_hosts)

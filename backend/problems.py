@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 from backend.errors import AkinError, TooMany
 from backend.metrics import ERRORS
@@ -41,7 +42,7 @@ class Problem(BaseModel):
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": HTTPStatus(status).phrase}
-    for status in (401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 507)
+    for status in (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 507)
 }
 
 
@@ -116,7 +117,21 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     code = "too-large" if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "http"
     answer = problem(error.status_code, detail, code)
     answer.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods(request)):
+        answer.headers["Allow"] = ", ".join(methods)
     return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the path takes, which the router tells of one of its routes only; empty for a path
+    that is not described.
+
+    `/models/compare` is itself, though a version could be called so: the fewest parameters win.
+    """
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    found = [one for one in paths if compile_path(one)[0].match(request.url.path)]
+    nearest = min(found, key=lambda one: one.count("{"), default=None)
+    return [] if nearest is None else sorted(method.upper() for method in paths[nearest])
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -106,11 +106,10 @@ def all_triplets(client: AkinClient) -> Iterator[TripletOut]:
 def review(client: AkinClient, said: Sequence[Planted], ids: Sequence[str]) -> None:
     """What is surely right or wrong in bulk, and each of the others with open eyes."""
     sure = (
-        ("accepted", {"score_at_least": SURELY_RIGHT}),
-        ("rejected", {"score_below": SURELY_WRONG}),
+        ("accepted", TripletFilter(source="feedback", score_at_least=SURELY_RIGHT)),
+        ("rejected", TripletFilter(source="feedback", score_below=SURELY_WRONG)),
     )
-    for state, bound in sure:
-        wanted = TripletFilter(source="feedback", **bound)
+    for state, wanted in sure:
         client.review_triplets(ReviewRequest(state=state, filter=wanted, limit=10_000))
     kinds = dict(zip(ids, (one.kind for one in said), strict=True))
     for triplet in list(all_triplets(client)):

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, StringConstraints
 
 from backend.accounts.roles import Role
+from backend.whole_numbers import WholeNumber
 
 MIN_PASSWORD, MAX_PASSWORD = 10, 200
 KEY_DAYS = 365
@@ -83,7 +84,7 @@ class UserChange(BaseModel):
     model_config = _example({"role": "manager"})
 
     role: Role | None = None
-    disabled: bool | None = None
+    disabled: bool | None = Field(None, strict=True)
     password: Password | None = None
 
 
@@ -106,7 +107,7 @@ class KeyCreate(BaseModel):
 
     label: Label
     role: Role | None = Field(None, description="The user's role unless given.")
-    days: int = Field(KEY_DAYS, ge=1, le=3650, description="How long it works.")
+    days: WholeNumber = Field(KEY_DAYS, ge=1, le=3650, description="How long it works.")
     user: UserName | None = Field(None, description="For admins: whose key it is.")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from backend.accounts.actor import require
 from backend.audit import service
@@ -45,6 +45,15 @@ _CSV = (
 )
 
 
+def _no_number(given: Any) -> Any:
+    """Pydantic would take one for seconds since 1970, which no description says."""
+    try:
+        float(given)
+    except (TypeError, ValueError):
+        return given
+    raise ValueError("it is a number: give a date and time such as 2026-11-26T12:00:00Z")
+
+
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -54,7 +63,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
 Action = Annotated[str, StringConstraints(max_length=40, pattern=r"^[a-z_]+[a-z_.]*$")]
-At = Annotated[datetime, AfterValidator(_in_utc)]
+At = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 
 
 def asked_for(

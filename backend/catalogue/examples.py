@@ -86,7 +86,7 @@ EXPORT_SIZE = _answer(
 )
 EXPORT_ZIP: Responses = {
     200: {
-        "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
         "description": "A zip of products.jsonl and the images, that can be imported.",
     }
 }

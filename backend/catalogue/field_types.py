@@ -31,7 +31,7 @@ def _printable(sku: str) -> str:
 
 
 def _as_list(value: Any) -> Any:
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value.strip()):
         return []
     return [value] if isinstance(value, str) else value
 
@@ -44,7 +44,12 @@ Sku = Annotated[
 ]
 """In one form: see `sku_form`. Upper and lower case are different SKUs."""
 ColumnName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-ColumnNames = Annotated[list[ColumnName], BeforeValidator(_as_list), Field(max_length=50)]
+_ColumnNames = Annotated[list[ColumnName], Field(max_length=50)]
+_OneColumn = Annotated[str, Field(max_length=200)]
+ColumnNames = Annotated[
+    _ColumnNames,
+    BeforeValidator(_as_list, json_schema_input_type=_ColumnNames | _OneColumn | None),
+]
 ProductId = Annotated[str, StringConstraints(max_length=36)]
 Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _texts(composed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
@@ -33,6 +33,8 @@ from backend.runtime import Runtime
 _uploads = CapacityLimiter(8)
 _previews = CapacityLimiter(2)
 """A large manifest takes some hundred megabytes while it is read."""
+
+_BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 router = APIRouter(
     prefix="/v1/imports",
@@ -111,7 +113,7 @@ def claim_files(
     status_code=204,
     dependencies=[Manager],
     summary="Send the bytes of a claimed file",
-    openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}}},
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": _BYTES}}},
 )
 async def send_file(
     job_id: str, sha256: str, request: Request, runtime: Runtime = Depends(get_runtime)

@@ -19,6 +19,7 @@ from backend.catalogue.field_types import (
     Sku,
     Title,
 )
+from backend.whole_numbers import WholeNumber
 
 Split = Literal["train", "val", "test"]
 OnConflict = Literal["update", "skip", "error"]
@@ -103,7 +104,11 @@ class ProductUpdate(ProductFields):
     """The fields to change; those left out stay. An attribute set to null goes away."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"split": "val", "title": "Red tee"}]}
+        extra="forbid",
+        json_schema_extra={
+            "minProperties": 1,
+            "examples": [{"split": "val", "title": "Red tee"}],
+        },
     )
 
     attributes: dict[str, AttributeValue | None] | None = None  # type: ignore[assignment]
@@ -121,7 +126,7 @@ class BulkEdit(BaseModel):
     product_ids: list[ProductId] = Field(min_length=1, max_length=1000)
     split: Split | None = None
     category: Category | None = None
-    delete: bool = False
+    delete: bool = Field(False, strict=True)
 
 
 class BulkResult(BaseModel):
@@ -190,7 +195,7 @@ class FileClaim(BaseModel):
 
     name: str = Field(min_length=1, max_length=1000)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size: int = Field(ge=0)
+    size: WholeNumber = Field(ge=0)
 
 
 class FileClaims(BaseModel):

@@ -65,7 +65,7 @@ REVIEWED = _shown({"changed": 480, "left": 0})
 EXPORT: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
-            "application/json": {"schema": {"type": "string"}},
+            "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
             "application/x-ndjson": {"schema": {"type": "string"}},
         },
         "description": "A list of rows, or one a line.",

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from backend.accounts.signing import PicturePath
 from backend.catalogue.schemas import Split
+from backend.whole_numbers import WholeNumber
 
 TripletState = Literal["candidate", "accepted", "rejected"]
 TripletSource = Literal["feedback", "import", "spn-positives"]
@@ -20,6 +21,7 @@ PictureNames = Literal["sku", "image"]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 Score = Annotated[float, Field(ge=0, le=1)]
+_StrictScore = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 MOST_REVIEWED = 1000
 """Triplets that are reviewed at once by their ids."""
@@ -47,7 +49,7 @@ class FeedbackCreate(BaseModel):
     )
 
     image_id: Id = Field(description="The image that was shown.")
-    is_target: bool = Field(True, description='False says "not this".')
+    is_target: bool = Field(True, strict=True, description='False says "not this".')
     search_id: Id | None = Field(None, description="Of the answer that showed it.")
     reference_image_id: Id | None = Field(None, description="Without a search id: the reference.")
     text: str = Field("", max_length=2000, description="Without a search id: the change, in words.")
@@ -61,7 +63,9 @@ class FeedbackUpload(FeedbackCreate):
 
     reference_image_id: None = Field(None, exclude=True)
     keep_picture: bool = Field(
-        False, description="Consent: the picture is kept with the triplet until it is rejected."
+        False,
+        strict=True,
+        description="Consent: the picture is kept with the triplet until it is rejected.",
     )
 
 
@@ -129,9 +133,9 @@ class TripletFilter(BaseModel):
     state: TripletState | None = None
     source: TripletSource | None = None
     split: TripletSplit | None = None
-    is_target: bool | None = None
-    score_at_least: Score | None = None
-    score_below: Score | None = None
+    is_target: bool | None = Field(None, strict=True)
+    score_at_least: _StrictScore | None = None
+    score_below: _StrictScore | None = None
 
 
 class ReviewRequest(BaseModel):
@@ -140,7 +144,11 @@ class ReviewRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"state": "accepted", "filter": {"score_at_least": 0.8}, "limit": 500}]
+            "examples": [{"state": "accepted", "filter": {"score_at_least": 0.8}, "limit": 500}],
+            "oneOf": [
+                {"required": ["ids"], "properties": {"ids": {"type": "array"}}},
+                {"required": ["filter"], "properties": {"filter": {"type": "object"}}},
+            ],
         },
     )
 
@@ -149,7 +157,9 @@ class ReviewRequest(BaseModel):
     filter: TripletFilter | None = Field(
         None, description="Of candidates only, where it names no state."
     )
-    limit: int = Field(1000, ge=1, le=10_000, description="At most so many, the best first.")
+    limit: WholeNumber = Field(
+        1000, ge=1, le=10_000, description="At most so many, the best first."
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> ReviewRequest:
@@ -204,7 +214,7 @@ class HoldOut(BaseModel):
     )
 
     split: Literal["val", "test"] = "val"
-    share: float = Field(0.2, gt=0, le=0.9, description="Of the accepted triplets.")
+    share: float = Field(0.2, strict=True, gt=0, le=0.9, description="Of the accepted triplets.")
 
 
 class HeldOut(BaseModel):

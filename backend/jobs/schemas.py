@@ -92,9 +92,11 @@ class JobOut(BaseModel):
 class ReconcileRequest(BaseModel):
     """What a reconciliation is to do."""
 
-    mend: bool = Field(True, description="Else it only looks and reports.")
+    mend: bool = Field(True, strict=True, description="Else it only looks and reports.")
     deep: bool = Field(
-        False, description="Read every vector and every byte as well; takes much longer."
+        False,
+        strict=True,
+        description="Read every vector and every byte as well; takes much longer.",
     )
 
 

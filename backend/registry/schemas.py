@@ -67,7 +67,9 @@ class VersionChange(BaseModel):
     name: Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]+$")] | None = (
         None
     )
-    archived: bool | None = Field(None, description="An archived version cannot be promoted.")
+    archived: bool | None = Field(
+        None, strict=True, description="An archived version cannot be promoted."
+    )
 
 
 class PromoteRequest(BaseModel):
@@ -76,7 +78,7 @@ class PromoteRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason = Field("", description="Kept with the deployment; needed for an override.")
-    override: bool = Field(False, description="Although the metric gate is not met.")
+    override: bool = Field(False, strict=True, description="Although the metric gate is not met.")
 
 
 class RollbackRequest(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from tempfile import TemporaryFile
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Query, Request
@@ -29,6 +29,7 @@ router = APIRouter(
     responses=PROBLEM_RESPONSES,
     dependencies=[Depends(require("admin"))],
 )
+_ZIP: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _imports = CapacityLimiter(1)  # each loads a model to try it
 
 
@@ -37,7 +38,7 @@ _imports = CapacityLimiter(1)  # each loads a model to try it
     status_code=201,
     summary="Import a model",
     responses={201: VERSION_ANSWER},
-    openapi_extra={"requestBody": {"content": {"application/zip": {}}, "required": True}},
+    openapi_extra={"requestBody": {"content": {"application/zip": _ZIP}, "required": True}},
 )
 async def import_model(
     request: Request,
@@ -65,7 +66,7 @@ async def import_model(
     "/{version_id}/artefact",
     summary="Export a model",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/zip": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"application/zip": _ZIP}}},
 )
 def export_model(version_id: str, runtime: Runtime = Depends(get_runtime)) -> StreamingResponse:
     """The packed artefact: a zip of `model.json` and the weights."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from backend.catalogue.schemas import Facet, ProductOut
+from backend.whole_numbers import WholeNumber
 
 ShortText = Annotated[str, StringConstraints(max_length=200)]
 Phrase = Annotated[str, StringConstraints(max_length=500)]
@@ -34,19 +35,23 @@ class SearchRequest(BaseModel):
     reference_image_id: ShortText | None = Field(None, description="One image of the catalogue.")
     text: str = Field("", max_length=2000, description="The change, in words.")
     without: list[Phrase] = Field([], max_length=5, description="What the results should not have.")
-    without_weight: float = Field(0.5, ge=0, le=2)
-    strength: float = Field(0.0, ge=-1, le=1, description="-1 picture only, 0 both, 1 words only.")
+    without_weight: float = Field(0.5, strict=True, ge=0, le=2)
+    strength: float = Field(
+        0.0, strict=True, ge=-1, le=1, description="-1 picture only, 0 both, 1 words only."
+    )
     filters: list[FilterText] = Field(
         [], max_length=50, description="`key=value`, all have to hold."
     )
     composer: ShortText | None = Field(
         None, description="One of `/v1/model`'s composers; the active version's by default."
     )
-    limit: int = Field(24, ge=1, le=100)
-    offset: int = Field(0, ge=0, lt=500)
+    limit: WholeNumber = Field(24, ge=1, le=100)
+    offset: WholeNumber = Field(0, ge=0, lt=500)
     search_id: str | None = Field(None, description="Of an earlier answer, to page through it.")
-    explain: bool = True
-    facets: bool = Field(False, description="Count the values of each filter under the filters.")
+    explain: bool = Field(True, strict=True)
+    facets: bool = Field(
+        False, strict=True, description="Count the values of each filter under the filters."
+    )
 
 
 class Share(BaseModel):

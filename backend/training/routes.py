@@ -15,6 +15,7 @@ from backend.runtime import Runtime
 from backend.training import curves, service
 from backend.training.recipes import Recipes, chosen_recipe
 from backend.training.schemas import CurvesOut, LogOut, RecipeOut, TrainRequest
+from backend.whole_numbers import LARGEST
 
 router = APIRouter(
     prefix="/v1",
@@ -124,7 +125,7 @@ def train(
 )
 def get_curves(
     job_id: str,
-    after: Annotated[int, Query(ge=0, description="Only points behind this step.")] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST, description="Only points behind this step.")] = 0,
     limit: Annotated[int, Query(ge=2, le=2_000)] = 500,
     runtime: Runtime = Depends(get_runtime),
 ) -> CurvesOut:
@@ -142,7 +143,7 @@ def get_curves(
 )
 def get_log(
     job_id: str,
-    after: Annotated[int, Query(ge=0, description="Only lines behind this one.")] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST, description="Only lines behind this one.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
     runtime: Runtime = Depends(get_runtime),
 ) -> LogOut:

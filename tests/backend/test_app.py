@@ -113,7 +113,7 @@ def test_examples_are_what_they_exemplify(model):
 def test_refusals_are_described_as_problems(client, path):
     for operation in client.get("/openapi.json").json()["paths"][path].values():
         for status in ("403", "422"):
-            content = operation["responses"][status]["content"]["application/json"]
+            content = operation["responses"][status]["content"]["application/problem+json"]
             assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
 
 

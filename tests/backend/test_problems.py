@@ -144,6 +144,23 @@ def test_a_method_that_is_not_there(client: TestClient) -> None:
     assert answer.headers["allow"] == "GET"
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/products", {"GET", "POST"}),
+        ("/v1/products/x", {"DELETE", "GET", "PATCH"}),
+        ("/v1/models/compare", {"POST"}),  # although a version could be called so
+        ("/docs", {"GET", "HEAD"}),  # is in no description
+    ],
+)
+def test_all_methods_that_a_path_takes_are_told(
+    client: TestClient, path: str, methods: set[str]
+) -> None:
+    answer = client.put(path)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == methods
+
+
 def test_headers_beyond_all_measure_are_refused(client: TestClient) -> None:
     """By the server before us; here that ours do not mind what it lets through."""
     answer = client.get("/v1/products", headers={"x-large": "x" * 60_000, "cookie": ";" * 60_000})

@@ -85,6 +85,8 @@ def test_the_csv_is_safe_for_spreadsheets_and_complete(
         "actor=a%00b",
         f"subject_id={'x' * 101}",
         "from=yesterday",
+        "from=0",
+        "to=1764158400.5",
         "to=0001-01-01T00:00:00%2B14:00",
         "cursor=%00",
         "limit=0",
@@ -102,6 +104,17 @@ def test_a_time_without_a_zone_is_utc(http: TestClient, noted: MovableClock) -> 
     assert http.get(f"/v1/audit?from={after_all}").json()["total"] == 1
     assert http.get(f"/v1/audit?to={after_all}").json()["total"] == 2
     assert http.get("/v1/audit?from=2026-01-01T14:02:30%2B02:00").json()["total"] == 1
+
+
+def test_a_day_without_a_time_is_its_beginning(http: TestClient, noted: MovableClock) -> None:
+    assert http.get("/v1/audit?from=2026-01-01").json()["total"] == 3
+    assert http.get("/v1/audit?from=2026-01-02").json()["total"] == 0
+
+
+def test_a_number_is_no_time(http: TestClient) -> None:
+    """Once it was taken for seconds since 1970."""
+    answer = http.get("/v1/audit?to=0")
+    assert "it is a number: give a date and time such as" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("path", ["/v1/audit", "/v1/audit.csv"])

@@ -165,6 +165,14 @@ def test_those_of_no_job_are_not_there(app: FastAPI, path: str) -> None:
     assert TestClient(app).get(f"/v1/jobs/nobody/{path}").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["curves", "log"])
+def test_a_number_that_no_column_holds_is_refused(app: FastAPI, path: str) -> None:
+    """SQLite raised for it, which was told as a mistake of ours."""
+    http = TestClient(app)
+    assert http.get(f"/v1/jobs/nobody/{path}?after={2**31}").status_code == 422
+    assert http.get(f"/v1/jobs/nobody/{path}?after={2**31 - 1}").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("method", "path", "role"),
     [
