@@ -81,7 +81,7 @@ class EdgeGallery:
         self._path = path
         self._exact_below = exact_below
         layout = layout or Layout()
-        self._codes = layout.quantization.kind
+        self._codes = layout.quantization.kind or "none"
         self._params = search_params(layout)
         self._unflushed = 0
         self._is_lent = False
