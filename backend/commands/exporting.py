@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
+from uuid import uuid4
 
 import typer
 from rich.filesize import decimal
 
+from backend.blob_writing import flush_folder
 from backend.catalogue.schemas import ExportSize
 from backend.catalogue.sources import TRIPLETS
 from backend.client import AkinClient, ApiError
@@ -48,18 +51,21 @@ def export(
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that is not there yet: in the end whole, or not there at all.
+    """A file to write that is not there yet: in the end whole and on the disk, or not there at all.
 
     Raises:
         InvalidInput: if it is there, or cannot be written.
     """
-    if path.exists():
-        raise InvalidInput(f"{path} exists already: name a new file.")
-    aside = path.with_name(f"{path.name}.part")
+    _check_new(path)
+    aside = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")  # two may be at it
     try:
-        with aside.open("wb") as file:
+        with aside.open("xb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _check_new(path)
         aside.replace(path)
+        flush_folder(str(path.parent))
     except OSError as error:
         raise InvalidInput(
             f"{path} cannot be written ({(error.strerror or 'unknown reason').lower()}): name "
@@ -68,6 +74,11 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def _check_new(path: Path) -> None:
+    if path.exists():
+        raise InvalidInput(f"{path} exists already: name a new file.")
 
 
 def _size(client: AkinClient, filters: Sequence[str]) -> ExportSize:
