@@ -107,18 +107,7 @@ class BlobStore:
 
     def is_intact(self, sha256: str) -> bool:
         """Whether the blob is there and its bytes are those it is named after; reads them all."""
-        digest = hashlib.sha256()
-        try:
-            with self._files.open(self._blob(sha256), "rb") as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            if self.disk_failed(error):
-                return False
-            raise
-        return digest.hexdigest() == sha256
+        return self._is_intact(self._blob(sha256), sha256)
 
     def disk_failed(self, error: OSError) -> bool:
         """Whether an error of reading says that the part of the disk which holds a blob failed.
@@ -210,13 +199,14 @@ class BlobStore:
         return cast(BinaryIO, found)
 
     def keep(self, area: Area, sha256: str, chunks: Iterable[bytes]) -> bool:
-        """Keep a file of any size in an area; whether it was not there before.
+        """Keep a file of any size in an area; whether none was there before.
 
+        One that is there is trusted only if its bytes are right: a failing disk may have left it.
         Raises `InvalidInput` if the bytes are not those of `sha256`.
         """
         path = self._path(area, _checked(sha256))
         is_new = not self._files.exists(path)
-        if is_new:
+        if is_new or not self._is_intact(path, sha256):
             self._write(path, chunks, expected=sha256)
         return is_new
 
@@ -226,6 +216,20 @@ class BlobStore:
             return cast(BinaryIO, self._files.open(self._path(area, _checked(sha256)), "rb"))
         except FileNotFoundError:
             return None
+
+    def _is_intact(self, path: str, sha256: str) -> bool:
+        digest = hashlib.sha256()
+        try:
+            with self._files.open(path, "rb") as file:
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if self.disk_failed(error):
+                return False
+            raise
+        return digest.hexdigest() == sha256
 
     def _blob(self, sha256: str) -> str:
         return self._path("originals", _checked(sha256))
