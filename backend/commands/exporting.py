@@ -14,12 +14,12 @@ from uuid import uuid4
 import typer
 from rich.filesize import decimal
 
-from backend.blob_writing import flush_folder
 from backend.catalogue.schemas import ExportSize
 from backend.catalogue.sources import TRIPLETS
 from backend.client import AkinClient, ApiError
 from backend.commands.terminal import Url, connect, err, out, progress
 from backend.errors import InvalidInput, NotFound
+from backend.whole_files import flush_folder
 
 
 def export(
@@ -65,7 +65,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         _check_new(path)
         aside.replace(path)
-        flush_folder(str(path.parent))
+        with suppress(OSError):  # the file is whole and has its name; some shares cannot flush that
+            flush_folder(path.parent)
     except OSError as error:
         raise InvalidInput(
             f"{path} cannot be written ({(error.strerror or 'unknown reason').lower()}): name "
