@@ -86,7 +86,7 @@ def _condition(condition: Condition) -> models.Condition:
     if not values:
         return _span(path, condition.gte, condition.lte)
     if len(values) > 1 and {type(value) for value in values} in ({str}, {int}):
-        any_of = models.MatchAny(any=list(values))  # type: ignore[arg-type]
+        any_of = models.MatchAny(any=list(values))
         return models.FieldCondition(key=path, match=any_of)
     return models.Filter(should=[_equals(path, value) for value in values])
 

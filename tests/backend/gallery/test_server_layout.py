@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backend.errors import SetupError, Unavailable
-from backend.gallery.filters import MOST_FRACTIONS, check_keys, parse_filter
+from backend.gallery.filters import MOST_FRACTIONS, Kind, check_keys, parse_filter
 from backend.gallery.layout import Access, Layout, Quantization, ServerLayout
 from backend.gallery.opening import open_store
 from backend.gallery.server_layout import MOST_CONDITIONS
@@ -153,7 +153,12 @@ def test_the_longest_filters_keep_within_what_strict_mode_allows():
     texts = [f"colour={','.join(map(str, range(400)))}", "colour=red", "stock=yes,no"]
     numbers = [f"size={','.join(map(str, range(400)))}", f"price={'1.5,' * (MOST_FRACTIONS - 1)}2"]
     parsed = parse_filter([*texts, *numbers, *["price>=1"] * 45])
-    kinds = {"colour": "keyword", "stock": "bool", "size": "integer", "price": "float"}
+    kinds: dict[str, Kind] = {
+        "colour": "keyword",
+        "stock": "bool",
+        "size": "integer",
+        "price": "float",
+    }
     conditions = server_filter(check_keys(parsed, kinds), ["p"], ["i"])
     assert len(parsed.conditions) == 50
     assert 50 < count_of(conditions.model_dump(exclude_none=True)) <= MOST_CONDITIONS
