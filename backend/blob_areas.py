@@ -8,6 +8,7 @@ process dies. Who writes last wins, and since names are hashes that is never ano
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -70,13 +71,14 @@ class BlobAreas:
         self._remove(self._path(area, name))
 
     def keep(self, area: Area, sha256: str, chunks: Iterable[bytes]) -> bool:
-        """Keep a file of any size in an area; whether it was not there before.
+        """Keep a file of any size in an area; whether none was there before.
 
+        One that is there is trusted only if its bytes are right: a failing disk may have left it.
         Raises `InvalidInput` if the bytes are not those of `sha256`.
         """
         path = self._path(area, checked(sha256))
         is_new = not self._files.exists(path)
-        if is_new:
+        if is_new or not self._is_intact(path, sha256):
             self._write(path, chunks, expected=sha256)
         return is_new
 
@@ -91,6 +93,20 @@ class BlobAreas:
         """Remove what a killed process left half written; only where no other process writes."""
         if self._is_local:
             shutil.rmtree(f"{self._root}/aside", ignore_errors=True)
+
+    def _is_intact(self, path: str, sha256: str) -> bool:
+        digest = hashlib.sha256()
+        try:
+            with self._files.open(path, "rb") as file:
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if self.disk_failed(error):
+                return False
+            raise
+        return digest.hexdigest() == sha256
 
     def _path(self, area: Area, name: str) -> str:
         folder = "" if area in _FLAT else f"{name[:2]}/"

@@ -74,18 +74,7 @@ class BlobStore(BlobAreas):
 
     def is_intact(self, sha256: str) -> bool:
         """Whether the blob is there and its bytes are those it is named after; reads them all."""
-        digest = hashlib.sha256()
-        try:
-            with self._files.open(self._blob(sha256), "rb") as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            if self.disk_failed(error):
-                return False
-            raise
-        return digest.hexdigest() == sha256
+        return self._is_intact(self._blob(sha256), sha256)
 
     def delete(self, sha256: str) -> None:
         """Remove a blob and its renditions; one that is not there is ignored."""

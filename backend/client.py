@@ -53,7 +53,14 @@ class AkinClient(AccountCalls, CatalogueCalls, ImportCalls, JobCalls, ModelCalls
 
     def ready(self) -> bool:
         """Whether the server says it is ready."""
+        return self._says_yes("/readyz")
+
+    def alive(self) -> bool:
+        """Whether a server answers at all, though a part of it may be away."""
+        return self._says_yes("/healthz")
+
+    def _says_yes(self, path: str) -> bool:
         try:
-            return self._http.get("/readyz").status_code == httpx.codes.OK
+            return self._http.get(path).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False

@@ -118,19 +118,27 @@ class Transport:
         self, path: str, query: Mapping[str, Any], **options: Any
     ) -> Iterator[httpx.Response]:
         """A streamed answer whose problems are raised like any other's."""
+        has_begun = False
         try:
             with self._http.stream("GET", path, params=query, **options) as answer:
                 if answer.is_error:
                     answer.read()
                     _raise_for_problem(answer)
+                has_begun = True
                 yield answer
         except httpx.TransportError as error:
-            raise self._no_answer() from error
+            raise (self._broken_off() if has_begun else self._no_answer()) from error
 
     def _no_answer(self) -> Unavailable:
         return Unavailable(
             f"No Akin server answers at {self.url}: start one with `akin up`, or name another "
             "with --url or AKIN_URL."
+        )
+
+    def _broken_off(self) -> Unavailable:
+        return Unavailable(
+            f"The answer of the Akin server at {self.url} broke off in the middle: its log says "
+            "why; then try again."
         )
 
 

@@ -160,7 +160,7 @@ def after_commit(session: Session, callback: Callable[[], None]) -> None:
 
 
 def take_as_long_as_needed(session: Session) -> None:
-    """No limit to the statements of this transaction: for backups and the like."""
+    """No limit to the statements of this transaction: where one may honestly touch every row."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SET LOCAL statement_timeout = 0"))
 
@@ -195,14 +195,20 @@ def _server_engine(url: str, pool: Pool) -> Engine:
     address = make_url(url)
     if address.get_backend_name() not in {"postgres", "postgresql"}:
         raise SetupError(_NO_URL)
-    address = address.set(drivername="postgresql+psycopg")
-    longest = round(1000 * pool.statement_seconds)
-    return create_engine(
-        address,
-        connect_args={"options": f"-c statement_timeout={longest}"} if longest else {},
+    engine = create_engine(
+        address.set(drivername="postgresql+psycopg"),
         pool_size=pool.size,
         max_overflow=pool.overflow,
         pool_timeout=pool.wait,
         pool_recycle=pool.recycle,
         pool_pre_ping=pool.pre_ping,
     )
+    if longest := round(1000 * pool.statement_seconds):
+
+        @event.listens_for(engine, "connect")
+        def _limit(connection: Any, _record: object) -> None:
+            # Not as an option of the connection: that would take the place of the URL's own.
+            connection.execute(f"SET statement_timeout = {longest}")
+            connection.commit()
+
+    return engine

@@ -33,8 +33,8 @@ def write_env(folder: Path) -> tuple[Path, list[str]]:
     file = folder / FILE
     try:
         example = (folder / EXAMPLE).read_text(encoding="utf-8")
-        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:  # noqa: PTH123 - with its mode from the start
-            opened.write(_SECRET.sub(_filled, example))
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _write(file, descriptor, _SECRET.sub(_filled, example))
     except FileExistsError as error:
         raise Conflict(
             f"{file} is there already and was not changed: its secrets are those that the services "
@@ -50,6 +50,16 @@ def write_env(folder: Path) -> tuple[Path, list[str]]:
             "folder's permissions and disk."
         ) from error
     return file, _SECRET.findall(example)
+
+
+def _write(file: Path, descriptor: int, text: str) -> None:
+    """All of it, or no file: half of one would never be overwritten, and lacks secrets."""
+    try:
+        with open(descriptor, "w") as opened:
+            opened.write(text)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def told(file: Path, names: list[str]) -> str:

@@ -24,7 +24,7 @@ class GallerySettings(BaseSettings):
     gallery_timeout: int = Field(30, ge=1, le=600)
     """Seconds until a call to a Qdrant server is given up."""
 
-    gallery_quantization: QuantizationKind = "none"
+    gallery_quantization: QuantizationKind | None = None
     gallery_rescore: bool = True
     """Whether what the codes find is compared again by the vectors themselves."""
     gallery_oversampling: float = Field(4.0, ge=1, le=16)
@@ -40,7 +40,7 @@ class GallerySettings(BaseSettings):
     """How many replicas must have a write before it counts as done."""
     gallery_vectors_on_disk: bool | None = None
     gallery_payload_on_disk: bool | None = None
-    gallery_strict: bool = False
+    gallery_strict: bool | None = None
     """Bound what any client of the server can ask of Akin's collections (Qdrant's strict mode)."""
 
     @property
@@ -94,7 +94,7 @@ class GallerySettings(BaseSettings):
             )
 
     def _check_local(self) -> None:
-        if self.gallery_url == ":memory:" and self.gallery_quantization != "none":
+        if self.gallery_url == ":memory:" and self.gallery_quantization not in {None, "none"}:
             raise SetupError(
                 "AKIN_GALLERY_QUANTIZATION has no effect where AKIN_GALLERY_URL is :memory:, which "
                 "always searches exactly: unset it, or set AKIN_GALLERY_URL to edge or a server's."

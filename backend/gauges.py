@@ -1,7 +1,8 @@
 """What Prometheus is told about the whole installation: read from SQL and the gallery store.
 
 It costs queries, so it is read when somebody scrapes, and at most once in ten seconds however many
-do. Where a part does not answer, its gauges are left out and `akin_part_up` says so.
+do. Where a part does not answer, its gauges are left out and `akin_part_up` says so. Where one
+takes long, who comes meanwhile is told what was read last: scrapes must not take every thread.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Gauges(Collector):
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._lock = threading.Lock()  # who comes second takes what the first one read
+        self._reading = threading.Lock()
         self._read: list[Metric] = []
         self._read_at: float | None = None
         self._registry = CollectorRegistry()
@@ -52,11 +53,15 @@ class Gauges(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """What was read within the last ten seconds, or is read now."""
-        with self._lock:
-            now = clock.monotonic()
-            if self._read_at is None or now - self._read_at >= KEPT_SECONDS:
-                self._read, self._read_at = self._all(), now
+        """What was read within the last ten seconds, or is read now; while another scrape reads,
+        what was read before, which is nothing at first."""
+        if self._reading.acquire(blocking=False):
+            try:
+                now = clock.monotonic()
+                if self._read_at is None or now - self._read_at >= KEPT_SECONDS:
+                    self._read, self._read_at = self._all(), clock.monotonic()
+            finally:
+                self._reading.release()
         yield from self._read
 
     def _all(self) -> list[Metric]:

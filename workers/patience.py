@@ -49,11 +49,13 @@ def patiently(run: Run, body: Body) -> dict[str, Any]:
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether it is the outage of a service, which is likely to be back soon; a disk is not."""
+    """Whether it is the outage of a service, which is likely to be back soon. A disk is not, and a
+    statement that took too long would do so again."""
     if isinstance(error, AkinError):
         return isinstance(error, Unavailable) and not isinstance(error, NoSpace)
     if isinstance(error, exc.DBAPIError):
-        return isinstance(error.orig, psycopg.OperationalError)
+        is_cut_off = isinstance(error.orig, psycopg.errors.QueryCanceled)
+        return isinstance(error.orig, psycopg.OperationalError) and not is_cut_off
     return isinstance(error, ConnectionError | TimeoutError | exc.TimeoutError | OperationalError)
 
 

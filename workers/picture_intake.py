@@ -141,6 +141,8 @@ def _take_in(
     for source in here:
         try:
             read[source.name] = _read(source, staged, runtime.limits)
+        except Unavailable:  # says nothing about the picture
+            raise
         except AkinError as error:
             refused[source.name] = error
     pictures = {} if again else _known(runtime, read)

@@ -22,7 +22,7 @@ from backend.catalogue.schemas import (
     ProductFields,
 )
 from backend.catalogue.sources_on_web import is_web, local_name
-from backend.errors import AkinError, InvalidInput, TooLarge
+from backend.errors import AkinError, InvalidInput, TooLarge, Unavailable
 from workers.plan_scratch import Scratch
 from workers.staged_files import FileSource, StagedFiles
 
@@ -98,7 +98,8 @@ class ImportPlan:
 
     def items(self) -> Iterator[Item]:
         """What cannot be read is an item with its refusal. A picture that a manifest names is not
-        an item of its own."""
+        an item of its own. Raises `Unavailable` where the files cannot be reached for the moment.
+        """
         with Scratch() as scratch:
             for file in self._files:
                 scratch.add_file(file)
@@ -120,6 +121,8 @@ class ImportPlan:
                 continue
             try:
                 yield from self._expand(source, scratch)
+            except Unavailable:  # says nothing about the zip
+                raise
             except AkinError as error:
                 yield Item(source.name, refusal=error.sentence)
             self._read += 1
@@ -155,6 +158,8 @@ class ImportPlan:
             table, layout = open_manifest(data, source.name, self._request)
             note = partial(self._progress, self._read, self._total)
             read_onto(_Noting(scratch, note), table, layout, self._request, web=self._web)
+        except Unavailable:  # says nothing about the manifest
+            raise
         except AkinError as error:
             yield Item(source.name, refusal=error.sentence)
         else:

@@ -9,6 +9,7 @@ what is not a plain file with a name of ours is refused.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -73,6 +74,11 @@ class Member:
     def read(self) -> bytes:
         """The bytes of anything but a blob, whole."""
         return b"".join(self.chunks())
+
+    def pass_over(self) -> None:
+        """Go to its end without reading it, in a file that can be sought in."""
+        self._file.seek(self._left, os.SEEK_CUR)
+        self._left = 0
 
     def skip(self) -> None:
         """Read what is left, and what fills the last block."""

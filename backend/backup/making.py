@@ -1,9 +1,10 @@
 """The bytes of a backup, made while the installation is in use.
 
 All rows are of one moment, since one read transaction reads them. Blobs never change, so those that
-these rows name are copied afterwards; one that was deleted meanwhile is noted as missing. Galleries
-come last: which products were changed since the rows were read is noted, so that a restore brings
-their points in line.
+these rows name are copied afterwards; one that was deleted meanwhile is noted as missing. The files
+of imports come first, since an import that goes on throws them away. Galleries come last: which
+products were changed since the rows were read is noted, so that a restore brings their points in
+line.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from backend.backup.archive import (
     end,
     member,
 )
-from backend.backup.rows import pieces, snapshot, tables_of
+from backend.backup.rows import LEFT_OUT, pieces, snapshot, tables_of
 from backend.backup.schemas import BackupHead, BackupManifest
 from backend.blobs import BlobStore
 from backend.catalogue.tables import Blob, Product
+from backend.database import take_as_long_as_needed
 from backend.errors import NotFound, Unavailable
 from backend.gallery.transfer import packed_gallery
-from backend.jobs.schemas import FINISHED
 from backend.jobs.tables import ImportFile, Job
 from backend.migrating import check
 from backend.registry.tables import Embedding, GalleryRow, ModelVersion
@@ -46,11 +47,14 @@ _CHUNK = 1 << 20
 _POINT_BYTES = 400  # of a payload, about
 _CLOCKS_APART = timedelta(minutes=5)
 """How far the clocks of machines that write may differ."""
+_RELEASED = ("done", "cancelled")
+"""States of jobs whose files are thrown away; a failed import may be retried, with its files."""
 
 
 def expected_bytes(runtime: Runtime) -> int:
     """About how large a backup will be: for a progress bar."""
     with runtime.database.read() as session:
+        take_as_long_as_needed(session)
         blobs = session.scalar(select(func.sum(Blob.size))) or 0
         points = select(func.sum(GalleryRow.dim * 4 + _POINT_BYTES)).join(
             Embedding, Embedding.gallery_id == GalleryRow.id
@@ -63,14 +67,15 @@ def make_backup(runtime: Runtime) -> Iterator[bytes]:
 
     Raises:
         SetupError: for tables of another version.
-        Unavailable: where a part cannot be reached, or no stored picture is there though there
-            should be many.
+        Unavailable: where a part cannot be reached, or no picture at all is stored though the
+            rows name some; the latter before the first bytes.
     """
     check(runtime.database)
     begun = clock.now()
     told = BackupManifest()
     with tempfile.TemporaryFile() as names:
         with snapshot(runtime.database) as connection:
+            _check_pictures(connection, runtime.blobs)
             yield from _head(connection, begun)
             yield from _tables(connection, told)
             _name_blobs(connection, names)
@@ -106,24 +111,37 @@ def _piece(folder: str, number: int, data: bytes, told: BackupManifest) -> bytes
 
 def _tables(connection: Connection, told: BackupManifest) -> Iterator[bytes]:
     for table in tables_of(connection):
+        if table.name in LEFT_OUT:
+            continue
         told.rows[table.name] = 0
         for number, (data, count) in enumerate(pieces(connection, table), 1):
             told.rows[table.name] += count
             yield _piece(f"tables/{table.name}", number, data, told)
 
 
+def _check_pictures(connection: Connection, blobs: BlobStore) -> None:
+    """An empty folder is likelier not mounted than all that is left."""
+    if connection.scalar(select(Blob.sha256).limit(1)) is None:
+        return
+    if next(blobs.files("originals"), None) is None:
+        raise Unavailable(
+            "None of the stored pictures is there: see that the folder or bucket of AKIN_BLOB_URL "
+            "is, then make the backup again."
+        )
+
+
 def _name_blobs(connection: Connection, names: IO[bytes]) -> None:
     """A line for each: there may be too many to keep in memory, or the snapshot open for."""
-    unfinished = select(Job.id).where(Job.state.not_in(FINISHED))
-    files = select(ImportFile.sha256).where(ImportFile.job_id.in_(unfinished), ImportFile.received)
+    needed = select(Job.id).where(Job.state.not_in(_RELEASED))
+    files = select(ImportFile.sha256).where(ImportFile.job_id.in_(needed), ImportFile.received)
     models = select(ModelVersion.artefact).where(ModelVersion.artefact.is_not(None))
     asked = {
+        "staged": files.distinct().order_by(ImportFile.sha256),
         "originals": select(Blob.sha256).order_by(Blob.sha256),
         "artefacts": models.distinct().order_by(ModelVersion.artefact),
-        "staged": files.distinct().order_by(ImportFile.sha256),
     }
-    for area in BLOB_AREAS:
-        found = connection.execute(asked[area], execution_options={"yield_per": 1000})
+    for area, query in asked.items():
+        found = connection.execute(query, execution_options={"yield_per": 1000})
         names.writelines(f"{area}/{sha256}\n".encode() for (sha256,) in found)
 
 
@@ -132,7 +150,7 @@ def _blobs(blobs: BlobStore, names: IO[bytes], told: BackupManifest) -> Iterator
     for line in names:
         name = line.decode().strip()
         area, _, sha256 = name.partition("/")
-        file = _whole(blobs, area, sha256)  # type: ignore[arg-type]
+        file = _found(blobs, area, sha256)  # type: ignore[arg-type]
         if file is None:
             told.missing.append(name)
             continue
@@ -142,21 +160,30 @@ def _blobs(blobs: BlobStore, names: IO[bytes], told: BackupManifest) -> Iterator
             yield from member(name, size, _chunks(file))
         passed[area].add(name)  # type: ignore[index]
     told.blobs = {area: one.told() for area, one in passed.items()}
-    if told.missing and not passed["originals"].count:
-        raise Unavailable(
-            "None of the stored pictures is there: see that the folder or bucket of AKIN_BLOB_URL "
-            "is, then make the backup again."
-        )
+
+
+def _found(blobs: BlobStore, area: BlobArea, sha256: str) -> BinaryIO | None:
+    """A stored file, unless it is gone or damaged.
+
+    A picture that an import has taken in since the rows were read is an original by now, of the
+    same bytes; of a zip nothing is left.
+    """
+    found = _whole(blobs, area, sha256)
+    return _whole(blobs, "originals", sha256) if found is None and area == "staged" else found
 
 
 def _whole(blobs: BlobStore, area: BlobArea, sha256: str) -> BinaryIO | None:
-    """A stored file, unless it is gone or damaged."""
-    file = blobs.open(area, sha256)
-    if file is None:
-        return None
-    digest = hashlib.sha256()
-    for chunk in _chunks(file):
-        digest.update(chunk)
+    try:
+        file = blobs.open(area, sha256)
+        if file is None:
+            return None
+        digest = hashlib.sha256()
+        for chunk in _chunks(file):
+            digest.update(chunk)
+    except OSError as error:
+        if blobs.disk_failed(error):  # a bad sector must not be the end of every backup
+            return None
+        raise
     if digest.hexdigest() == sha256:
         return file
     file.close()

@@ -29,6 +29,7 @@ from backend.errors import AkinError, Conflict, InvalidInput, NotFound
 from backend.gallery.transfer import import_gallery
 from backend.migrating import configuration, migration
 from backend.outages import told as outage
+from backend.registry.retention import OURS
 from backend.registry.tables import Embedding
 from backend.runtime import Runtime
 
@@ -71,6 +72,16 @@ def check_backup(path: Path, tell: Tell) -> tuple[BackupHead, BackupManifest]:
     if head is None or manifest is None or hashes != manifest.pieces or blobs != manifest.blobs:
         raise Damaged(path, "its parts are not those that its manifest names")
     return head, manifest
+
+
+def read_manifest(path: Path) -> BackupManifest:
+    """What a backup says at its end, without reading what is before; raises as `check_backup`."""
+    with path.open("rb") as file:
+        for one in members(path, file):
+            if one.name == MANIFEST:
+                return _parsed(path, BackupManifest, one)
+            one.pass_over()
+    raise Damaged(path, "it has no manifest")
 
 
 def restore(
@@ -213,6 +224,8 @@ class _Writing:
         self._gallery = None
         file.flush()
         store = self._runtime.galleries
+        if OURS.fullmatch(name) and name in store.names():
+            store.drop(name)  # of a lost database: without a row it is nobody's
         try:
             gallery = import_gallery(Path(file.name), store, name)
         except InvalidInput as error:

@@ -38,6 +38,11 @@ from backend.database import Database
 
 VERSIONS = "alembic_version"
 AT_ONCE = 500  # rows in one statement
+LEFT_OUT = frozenset({"signing_keys", "login_failures", "replicas"})
+"""Tables of what is of use here and now only. Signing keys are secret and made when one is missing;
+so are logins, which `tokens` holds beside the keys of machines."""
+TAKER_SECONDS = 600
+"""The longest that whoever a backup is sent to may take over a piece of a table."""
 
 
 @contextmanager
@@ -49,17 +54,22 @@ def snapshot(database: Database) -> Iterator[Connection]:
         else:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         try:
-            without_timeouts(connection)
+            without_timeouts(connection, TAKER_SECONDS)
             yield connection
         finally:
             connection.rollback()
 
 
-def without_timeouts(connection: Connection) -> None:
-    """Let the connection's transaction take as long as whoever reads or sends the file takes."""
+def without_timeouts(connection: Connection, between: int = 0) -> None:
+    """Let the statements of the connection's transaction take as long as they need.
+
+    between: the longest pause between two of them, in seconds, after which PostgreSQL ends the
+    transaction: one that nobody goes on with keeps what was deleted since on its disk. 0: none.
+    """
     if connection.dialect.name == "postgresql":
-        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            connection.execute(text(f"SET LOCAL {name} = 0"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        idle = text(f"SET LOCAL idle_in_transaction_session_timeout = '{between}s'")
+        connection.execute(idle)
 
 
 def tables_of(connection: Connection) -> list[Table]:
@@ -96,6 +106,8 @@ def pieces(connection: Connection, table: Table) -> Iterator[tuple[bytes, int]]:
 def _rows(connection: Connection, table: Table) -> Iterable[Sequence[Any]]:
     columns = [cast(c, Text) if isinstance(c.type, JSON) else c for c in table.columns]
     asked: Select[Any] = select(*columns).order_by(*table.primary_key.columns)
+    if table.name == "tokens":
+        asked = asked.where(table.c.kind != "login")
     rows = connection.execute(asked, execution_options={"yield_per": AT_ONCE})
     parent = next((key for key in table.foreign_keys if key.column.table is table), None)
     if parent is None:

@@ -21,6 +21,7 @@ from backend.jobs.schemas import ReconcileRequest
 from backend.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from backend.backup.schemas import BackupManifest
     from backend.runtime import Runtime
 
 Home = Annotated[Path | None, typer.Option("--home", help="The data folder.")]
@@ -40,8 +41,26 @@ def backup(
             if url is not None:
                 raise SetupError(f"No server answers at {url}: start it, or leave --url away.")
             _from_here(settings, file)
+    told = _told(target)
+    out.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def _told(target: Path) -> str:
+    """What the new file holds, and of how much the server had nothing left to give."""
+    from backend.backup.restoring import read_manifest  # slow: only when used
+
     size = decimal(target.stat().st_size)
-    out.print(f"{target} holds it all ({size}).", markup=False, highlight=False, soft_wrap=True)
+    missing = len(read_manifest(target).missing)
+    if not missing:
+        return f"{target} holds it all ({size})."
+    return (
+        f"{target} ({size}) holds all but {_files(missing)}, gone or damaged where they were "
+        "stored: `akin doctor` says which."
+    )
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
 
 
 def _embedded(settings: Settings, file: BinaryIO) -> None:
@@ -60,7 +79,7 @@ def _embedded(settings: Settings, file: BinaryIO) -> None:
 def _from_server(url: str, file: BinaryIO) -> bool:
     """Have the server make it; False where none answers."""
     with connect(url) as client, _bar("Saving") as (bars, bar):
-        if not client.ready():
+        if not client.alive():
             return False
         for chunk in client.backup(partial(_expect, bars, bar)):
             file.write(chunk)
@@ -103,19 +122,30 @@ def restore_command(reconcile: Reconcile) -> Callable[..., None]:
         rows = manifest.rows
         counts = f"{rows.get('products', 0):,} products with {rows.get('images', 0):,} images"
         out.print(f"Restored: {counts}. Start it with akin up.", highlight=False)
-        for sentence in remarks:
+        for sentence in (*_lost(manifest), *remarks):
             err.print(sentence, style="yellow", markup=False, highlight=False)
 
     return restore
 
 
+def _lost(manifest: BackupManifest) -> tuple[str, ...]:
+    count = len(manifest.missing)
+    told = f"{_files(count)} had been gone or damaged when this backup was made and did not come."
+    return (f"{told} `akin doctor` says which pictures these are.",) if count else ()
+
+
 def _compared(runtime: Runtime, reconcile: Reconcile) -> tuple[str, ...]:
     """What points newer than their rows were mended; everything is restored by now."""
+    from backend.outages import OUTAGES  # slow: only when used
+    from backend.outages import told as outage
+
     request = ReconcileRequest(mend=True)
     try:
         found = reconcile(runtime, request, runtime.settings.embedded, lambda *_: None)
-    except AkinError as error:
-        return (f"{error.sentence} All is restored; then run `akin doctor --repair`.",)
+    except (AkinError, *OUTAGES) as error:
+        failure = error if isinstance(error, AkinError) else outage(error)
+        told = failure.sentence if failure else f"Its parts were not compared ({error!r:.100})."
+        return (f"{told} All is restored; then run `akin doctor --repair`.",)
     return found.sentences
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
+from uuid import uuid4
 
 import typer
 from rich.filesize import decimal
@@ -17,6 +19,7 @@ from backend.catalogue.sources import TRIPLETS
 from backend.client import AkinClient, ApiError
 from backend.commands.terminal import Url, connect, err, out, progress
 from backend.errors import InvalidInput, NotFound
+from backend.whole_files import flush_folder
 
 
 def export(
@@ -48,18 +51,22 @@ def export(
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that is not there yet: in the end whole, or not there at all.
+    """A file to write that is not there yet: in the end whole and on the disk, or not there at all.
 
     Raises:
         InvalidInput: if it is there, or cannot be written.
     """
-    if path.exists():
-        raise InvalidInput(f"{path} exists already: name a new file.")
-    aside = path.with_name(f"{path.name}.part")
+    _check_new(path)
+    aside = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")  # two may be at it
     try:
-        with aside.open("wb") as file:
+        with aside.open("xb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _check_new(path)
         aside.replace(path)
+        with suppress(OSError):  # the file is whole and has its name; some shares cannot flush that
+            flush_folder(path.parent)
     except OSError as error:
         raise InvalidInput(
             f"{path} cannot be written ({(error.strerror or 'unknown reason').lower()}): name "
@@ -68,6 +75,11 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def _check_new(path: Path) -> None:
+    if path.exists():
+        raise InvalidInput(f"{path} exists already: name a new file.")
 
 
 def _size(client: AkinClient, filters: Sequence[str]) -> ExportSize:

@@ -69,7 +69,7 @@ class EdgeGallery:
         self._path = path
         self._exact_below = exact_below
         layout = layout or Layout()
-        self._codes = layout.quantization.kind
+        self._codes = layout.quantization.kind or "none"
         self._params = search_params(layout)
         self._shard = HeldShard(path, self._codes)
         self._attributes: dict[str, Kind] = attribute_kinds(self._shard.info().payload_schema)

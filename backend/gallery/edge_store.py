@@ -38,7 +38,7 @@ class EdgeGalleryStore:
             # Made aside and renamed, so that a kill leaves no half-made gallery under its name.
             aside = self._folder / f".new-{name}"
             shutil.rmtree(aside, ignore_errors=True)
-            make_shard(aside, dim, self._layout.quantization.kind)
+            make_shard(aside, dim, self._layout.quantization.kind or "none")
             aside.rename(path)
             return self.open(name)
 

@@ -113,7 +113,7 @@ def search_params(layout: Layout) -> Any:
     codes = layout.quantization
     # Codes that are left of another setting are passed by until the gallery is written anew.
     asked = engine.QuantizationSearchParams(
-        ignore=codes.kind == "none",
+        ignore=codes.kind in {None, "none"},
         rescore=codes.rescore,
         oversampling=codes.oversampling if codes.rescore else None,
     )

@@ -41,6 +41,9 @@ _VALUE = re.compile(r'\s*+(?:"((?:[^"]|"")*+)"\s*+|([^",]++))(,|\Z)')
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 # Numbers are compared as float64, which is exact for whole numbers up to here.
 _LARGEST_NUMBER = 2**53
+MOST_FRACTIONS = 150
+"""Numbers that need not be whole, of all conditions together: a server tests each by itself, and in
+strict mode no more than so many."""
 
 
 class Condition(BaseModel):
@@ -101,10 +104,19 @@ def check_keys(filter: Filter, known: Mapping[str, Kind]) -> Filter:  # noqa: A0
     """The filter with its values in the kinds of `known`, the filterable attributes by slug.
 
     Category, split, sku and product are always known. Raises `InvalidInput` for an unknown key, a
-    value that is not of its key's kind, or a range over something that has no order.
+    value that is not of its key's kind, a range over something that has no order, or too many
+    numbers.
     """
     kinds: dict[str, Kind] = {**known, **dict.fromkeys(BUILT_IN_KEYS, "keyword")}
-    return Filter(conditions=tuple(_typed(condition, kinds) for condition in filter.conditions))
+    typed = Filter(conditions=tuple(_typed(condition, kinds) for condition in filter.conditions))
+    values = [value for condition in typed.conditions for value in condition.values]
+    fractions = sum(isinstance(value, float) for value in values)
+    if fractions > MOST_FRACTIONS:
+        raise InvalidInput(
+            f"The filters name {fractions} single numbers that need not be whole, and "
+            f"{MOST_FRACTIONS} are allowed: give a range, for example price=10..40."
+        )
+    return typed
 
 
 def _parse(expression: str) -> Condition:

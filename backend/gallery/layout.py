@@ -18,7 +18,8 @@ class Quantization:
     estimates.
     """
 
-    kind: QuantizationKind = "none"
+    kind: QuantizationKind | None = None
+    """None leaves a server's collections as they are, and gives those of Edge no codes."""
     rescore: bool = True
     oversampling: float = 1.0
 
@@ -34,7 +35,7 @@ class ServerLayout:
     payload_on_disk: bool | None = None
     hnsw_m: int | None = None
     hnsw_ef_construct: int | None = None
-    strict: bool = False
+    strict: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,9 @@ def change(layout: Layout, info: models.CollectionInfo) -> dict[str, Any]:
     """What `update_collection` is given to follow the settings; empty where nothing is amiss."""
     wanted, held = layout.server, info.config
     given: dict[str, Any] = {}
-    if layout.quantization.kind != kind_of(info):
-        given["quantization_config"] = _codes(layout.quantization.kind) or models.Disabled.DISABLED
+    codes = layout.quantization.kind
+    if codes is not None and codes != kind_of(info):
+        given["quantization_config"] = _codes(codes) or models.Disabled.DISABLED
     hnsw = _hnsw(wanted)
     if hnsw and not _holds(held.hnsw_config, hnsw):
         given["hnsw_config"] = hnsw
@@ -55,7 +56,10 @@ def change(layout: Layout, info: models.CollectionInfo) -> dict[str, Any]:
         given["vectors_config"] = {"": vectors}
     strict = _strict(layout) if wanted.strict else models.StrictModeConfig(enabled=False)
     is_strict = bool(held.strict_mode_config and held.strict_mode_config.enabled)
-    if wanted.strict != is_strict or (is_strict and not _holds(held.strict_mode_config, strict)):
+    differs = wanted.strict != is_strict
+    if is_strict and not _holds(held.strict_mode_config, strict):
+        differs = True
+    if wanted.strict is not None and differs:
         given["strict_mode_config"] = strict
     return given
 
@@ -100,7 +104,7 @@ def kind_of(info: models.CollectionInfo) -> QuantizationKind:
 
 
 def _codes(
-    kind: QuantizationKind,
+    kind: QuantizationKind | None,
 ) -> models.ScalarQuantization | models.BinaryQuantization | None:
     if kind == "scalar":
         scalar = models.ScalarQuantizationConfig(

@@ -81,9 +81,14 @@ def server_filter(
 
 
 def _condition(condition: Condition) -> models.Condition:
-    if not condition.values:
-        return _span(condition.path, condition.gte, condition.lte)
-    return models.Filter(should=[_equals(condition.path, value) for value in condition.values])
+    """However many texts or whole numbers are named, it is one: strict mode counts them."""
+    values, path = condition.values, condition.path
+    if not values:
+        return _span(path, condition.gte, condition.lte)
+    if len(values) > 1 and {type(value) for value in values} in ({str}, {int}):
+        any_of = models.MatchAny(any=list(values))
+        return models.FieldCondition(key=path, match=any_of)
+    return models.Filter(should=[_equals(path, value) for value in values])
 
 
 def _equals(path: str, value: Scalar) -> models.FieldCondition:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from backend.errors import Unavailable
 
@@ -21,9 +24,10 @@ QUEUE_OF_KIND = {
     "compare": "train",
 }
 
-# `memory://` cannot wake a reader, which sleeps in between; a request must not hang on Redis.
-_POLLING = {"polling_interval": 0.05}
-_NO_WAITING = {"max_retries": 1, "interval_start": 0, "socket_connect_timeout": 2}
+ANSWER_SECONDS = 5.0
+"""The longest wait for a word of Redis. Longer than the second that a worker's read takes there."""
+
+_POLLING = {"polling_interval": 0.05}  # `memory://` cannot wake a reader, which sleeps in between
 
 log = structlog.get_logger()
 
@@ -49,7 +53,7 @@ class Queue:
             worker_enable_remote_control=not self.in_process,
             worker_pool="threads",  # CUDA and forked pools do not mix
             broker_connection_retry_on_startup=True,
-            broker_transport_options=_POLLING if self.in_process else _NO_WAITING,
+            broker_transport_options=_POLLING if self.in_process else _no_waiting(),
         )
 
     def send(self, kind: str, job_id: str) -> None:
@@ -72,7 +76,7 @@ class Queue:
 
     def messages(self, queue: str) -> int:
         """How many messages no worker has taken yet in this queue; raises as `waiting` does."""
-        with self.app.connection_for_write() as connection:
+        with _told(), self.app.connection_for_write() as connection:
             declared = self.app.amqp.queues[queue](connection.default_channel)
             return int(declared.queue_declare().message_count)
 
@@ -92,7 +96,7 @@ class Queue:
         Raises:
             kombu.exceptions.OperationalError: if the broker does not answer.
         """
-        with self.app.connection_for_read() as connection:
+        with _told(), self.app.connection_for_read() as connection:
             redis = getattr(connection.default_channel, "client", None)
             try:
                 told = redis.config_get("maxmemory-policy") if redis is not None else {}
@@ -112,6 +116,26 @@ class Queue:
     def close(self) -> None:
         """Give the connections back."""
         self.app.close()
+
+
+def _no_waiting() -> dict[str, object]:
+    """A request must not hang on Redis, nor on one that is frozen or cut off and never said so."""
+    return {
+        "max_retries": 1,
+        "interval_start": 0,
+        "socket_connect_timeout": 2,
+        "socket_timeout": ANSWER_SECONDS,
+        "socket_keepalive": True,
+    }
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What Redis' client raises in the middle of a connection, as what it raises at its begin."""
+    try:
+        yield
+    except RedisError as error:
+        raise OperationalError(str(error)) from error
 
 
 def task_name(kind: str) -> str:

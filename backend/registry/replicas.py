@@ -8,11 +8,11 @@ only for ten seconds after its last word. Nor is one that is slow, for longer th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -23,6 +23,9 @@ from backend.registry.tables import Replica
 Loaded = tuple[str, str]
 """A version and the gallery that it searches, by their ids."""
 
+Failed = tuple[Loaded, str]
+"""What a replica could not load, and why, in one sentence."""
+
 LIVE_SECONDS = 10.0
 PRELOAD_SECONDS = 45.0  # a client waits a minute for its answer
 FORGOTTEN = timedelta(days=1)
@@ -32,9 +35,17 @@ log = structlog.get_logger()
 
 
 def say(
-    session: Session, replica_id: str, name: str, loaded: Iterable[Loaded], error: str | None
+    session: Session,
+    replica_id: str,
+    name: str,
+    loaded: Collection[Loaded],
+    failed: Failed | None = None,
 ) -> Loaded | None:
-    """Write that a replica lives and what it has loaded; what it is asked to load, if anything."""
+    """Write that a replica lives and what it has loaded; what it has to load now, if anything.
+
+    failed: what came of loading, told once. It stands in the row until somebody asks again, and is
+    of no interest where something else is asked by now.
+    """
     row = session.get(Replica, replica_id, with_for_update=True)
     if row is None:
         session.execute(delete(Replica).where(Replica.seen_at < clock.now() - FORGOTTEN))
@@ -42,10 +53,13 @@ def say(
         session.add(row)
     row.seen_at = clock.now()
     row.loaded = sorted(list(one) for one in loaded)
-    row.error = error
-    if row.asked_version is None or row.asked_gallery is None:
+    asked = _asked(row)
+    if asked is None or asked in loaded:
+        row.asked_version = row.asked_gallery = row.error = None
         return None
-    return row.asked_version, row.asked_gallery
+    if failed is not None and failed[0] == asked:
+        row.error = failed[1]
+    return asked if row.error is None else None
 
 
 def leave(session: Session, replica_id: str) -> None:
@@ -69,18 +83,26 @@ def preload(database: Database, wanted: Loaded, seconds: float = PRELOAD_SECONDS
         if not late:
             return []
         if clock.monotonic() >= until:
-            log.warning("not every replica has loaded the version", late=late, version=wanted[0])
-            return late
+            names = sorted(replica.name for replica in late)
+            log.warning("not every replica has loaded the version", late=names, version=wanted[0])
+            return names
+        if any(_asked(replica) is None for replica in late):
+            with database.write() as session:
+                _ask(session, wanted, Replica.asked_version.is_(None))
         time.sleep(_LOOK_SECONDS)
 
 
-def _ask(session: Session, wanted: Loaded) -> None:
+def _ask(session: Session, wanted: Loaded, *which: ColumnElement[bool]) -> None:
+    """Ask every replica, or those; asked again, one that failed tries again."""
     asked = {"asked_version": wanted[0], "asked_gallery": wanted[1], "error": None}
-    session.execute(update(Replica).values(asked))
+    session.execute(update(Replica).where(*which).values(asked))
 
 
-def _without(session: Session, wanted: Loaded) -> list[str]:
-    """The replicas alive that have not loaded it yet; raises `Unavailable` if one cannot."""
+def _without(session: Session, wanted: Loaded) -> list[Replica]:
+    """The replicas alive that have not loaded it yet; raises `Unavailable` if one cannot.
+
+    One that is asked nothing started after the others were asked, or has just ended another's wish.
+    """
     late = []
     for replica in session.scalars(select(Replica).where(Replica.seen_at > _alive_since())):
         if list(wanted) in replica.loaded:
@@ -90,11 +112,13 @@ def _without(session: Session, wanted: Loaded) -> list[str]:
                 f"The API process {replica.name} cannot load this version, so nothing was changed: "
                 f"{replica.error}"
             )
-        late.append(replica.name)
-    return sorted(late)
+        late.append(replica)
+    return late
 
 
-def _asked(replica: Replica) -> tuple[str | None, str | None]:
+def _asked(replica: Replica) -> Loaded | None:
+    if replica.asked_version is None or replica.asked_gallery is None:
+        return None
     return replica.asked_version, replica.asked_gallery
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.audit.service import Subject, note
-from backend.database import after_commit
+from backend.database import after_commit, take_as_long_as_needed
 from backend.errors import Conflict
 from backend.gallery.port import GalleryStore
 from backend.jobs.lease import move
@@ -23,7 +23,7 @@ from backend.registry.promotion import waiting_promotion
 from backend.registry.service import gallery_row
 from backend.registry.tables import Deployment, GalleryRow
 
-_OURS = re.compile("g-[0-9a-f]{12}")
+OURS = re.compile("g-[0-9a-f]{12}")
 
 
 def drop_gallery(
@@ -48,6 +48,7 @@ def drop_gallery(
     _stop_embedding(session, gallery_id)
     held = {"images": coverage(session, gallery_id).held, "image tower": row.fingerprint[:12]}
     note(session, actor, "gallery.drop", Subject("gallery", row.id, row.id), before=held)
+    take_as_long_as_needed(session)  # a row for each of its images goes along
     session.delete(row)
     session.flush()
     after_commit(session, lambda: store.drop(gallery_id))
@@ -98,7 +99,7 @@ def drop_orphans(session: Session, store: GalleryStore) -> list[str]:
     the two halves of a drop.
     """
     known = set(session.scalars(select(GalleryRow.id)))
-    orphans = [name for name in store.names() if _OURS.fullmatch(name) and name not in known]
+    orphans = [name for name in store.names() if OURS.fullmatch(name) and name not in known]
     for name in orphans:
         store.drop(name)
     return orphans

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.errors import AkinError, NotFound
 from backend.registry import replicas
 from backend.registry.deployments import Active, to_active
-from backend.registry.replicas import Loaded
+from backend.registry.replicas import Failed, Loaded
 from backend.registry.tables import Deployment, ModelVersion
 from backend.runtime import Runtime
 from backend.search.serving import Serving
@@ -36,8 +36,7 @@ class ReplicaVoice:
         self._serving = serving
         self._stopped = threading.Event()
         self._loading: threading.Thread | None = None
-        self._tried: Loaded | None = None
-        self._error: str | None = None
+        self._failed: Failed | None = None
         self._thread = threading.Thread(target=self._run, name="replica", daemon=True)
 
     def start(self) -> None:
@@ -54,13 +53,13 @@ class ReplicaVoice:
 
     def say(self) -> None:
         """Once: that it lives, what it has loaded, and begin to load what it is asked to."""
-        loaded = self._serving.loaded()
-        error = self._error
+        loaded, failed = self._serving.loaded(), self._failed
         with self._runtime.database.write() as session:
-            wanted = replicas.say(session, self.id, self.name, loaded, error)
-        if wanted is None or wanted in loaded or wanted == self._tried or self._is_loading:
+            wanted = replicas.say(session, self.id, self.name, loaded, failed)
+        if failed is not None:
+            self._failed = None  # it is told, or nobody asks for that any more
+        if wanted is None or self._failed is not None or self._is_loading:
             return
-        self._error, self._tried = None, wanted
         self._loading = threading.Thread(target=self._load, args=[wanted], daemon=True)
         self._loading.start()
 
@@ -74,10 +73,10 @@ class ReplicaVoice:
             log.info("version loaded before it is deployed", version=wanted[0], gallery=wanted[1])
         except (AkinError, SQLAlchemyError, OSError) as error:
             log.warning("a version cannot be loaded", version=wanted[0], error=str(error))
-            self._error = str(error)
+            self._failed = wanted, str(error)
         except Exception:  # whatever it is, what answers goes on, and who waits is told
             log.exception("a version cannot be loaded", version=wanted[0])
-            self._error = _BROKEN
+            self._failed = wanted, _BROKEN
 
     def _version(self, wanted: Loaded) -> Active:
         version_id, gallery_id = wanted

@@ -125,11 +125,7 @@ class Serving:
             served = self._find(now) or _Served(self._made(now))
             served.service.active = now
             with self._lock:
-                if served in self._served:
-                    self._served.remove(served)
-                self._served[-1].retired_at = clock.monotonic()
-                served.retired_at = None
-                self._served.append(served)
+                self._let_answer(served)
             log.info("version taken over", version=now.version, gallery=now.gallery_id)
         self._let_go()
 
@@ -171,6 +167,18 @@ class Serving:
             if (found.version_id, found.gallery_id) == wanted:
                 return served
         return None
+
+    def _let_answer(self, served: _Served) -> None:
+        """Put it last. It may be so already: where the one deployed since could not be loaded, a
+        rollback comes back to what never ceased to answer."""
+        previous = self._served[-1]
+        if served is previous:
+            return
+        if served in self._served:
+            self._served.remove(served)
+        previous.retired_at = clock.monotonic()
+        served.retired_at = None
+        self._served.append(served)
 
     def _of(self, search_id: str | None) -> _Served:
         if search_id is not None:

@@ -179,3 +179,15 @@ def test_what_another_process_writes_or_deletes_is_seen_at_once() -> None:
     assert blobs.staged(HELLO)
     Remembering.held.clear()
     assert not blobs.staged(HELLO)
+
+
+def test_a_file_is_kept_where_there_is_none_or_a_damaged_one(tmp_path: Path) -> None:
+    blobs = BlobStore(tmp_path.as_uri())
+    assert blobs.keep("originals", HELLO, [b"he", b"llo"]), "it is new"
+    (stored,) = files(tmp_path)
+    written = stored.stat().st_mtime_ns
+    assert not blobs.keep("originals", HELLO, [b"hello"])
+    assert stored.stat().st_mtime_ns == written
+    stored.write_bytes(b"hel")
+    assert not blobs.keep("originals", HELLO, [b"hello"]), "nobody is to take it away again"
+    assert blobs.is_intact(HELLO)

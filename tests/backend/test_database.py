@@ -205,6 +205,16 @@ def test_a_statement_that_takes_too_long_is_cut_off_unless_it_may(postgres_url: 
             sleep(database, 5)
 
 
+def test_options_that_the_url_gives_the_server_stay(postgres_url: str) -> None:
+    url = f"{postgres_url}?options=-c%20search_path%3Dshop%20-c%20work_mem%3D8MB"
+    with pooled(url, statement_seconds=7) as database, database.read() as session:
+        shown = [session.scalar(text(f"SHOW {name}")) for name in SHOWN]
+    assert shown == ["shop", "8MB", "7s"]
+
+
+SHOWN = ("search_path", "work_mem", "statement_timeout")
+
+
 def test_there_is_no_bound_but_the_one_that_is_set(postgres_url: str) -> None:
     with pooled(postgres_url) as database, database.read() as session:
         assert session.scalar(text("SHOW statement_timeout")) == "0"

@@ -76,6 +76,22 @@ def test_a_folder_that_cannot_be_written_is_told(folder, monkeypatch):
         write_env(folder)
 
 
+def test_a_full_disk_leaves_no_half_of_it(folder, monkeypatch):
+    """Half of one would never be overwritten, and lacks secrets."""
+
+    def full(descriptor: int, _mode: str):
+        os.write(descriptor, b"POSTGRES_PASSW")
+        os.close(descriptor)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("backend.environment_file.open", full, raising=False)
+    with pytest.raises(SetupError, match=r"cannot be written.*permissions and disk"):
+        write_env(folder)
+    monkeypatch.undo()
+    file, _ = write_env(folder)
+    assert "POSTGRES_PASSWORD=" in file.read_text()
+
+
 def test_it_is_a_command(folder):
     done = CliRunner().invoke(app, ["env", "--in", str(folder)])
     assert done.exit_code == 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+import threading
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 
 from backend import VERSION
+from backend import gauges as module
 from backend.encoding.backbone import BackboneSpec, load_backbone
 from backend.gauges import KEPT_SECONDS, Gauges
 from backend.jobs import service
@@ -88,6 +91,28 @@ def test_many_scrapes_cost_one_reading(runtime, gauges, monkeypatch):
     monkeypatch.setattr("backend.clock.monotonic", lambda: moment)
     read(gauges)
     assert len(statements) > first
+
+
+def test_who_comes_while_a_part_is_waited_for_takes_what_was_read_last(
+    runtime, gauges, monkeypatch
+):
+    """Such as a gallery that is being optimised: scrapes must not take every thread there is."""
+    before = gauges.text()
+    monkeypatch.setattr(module, "KEPT_SECONDS", 0.0)
+    asked, answer = threading.Event(), threading.Event()
+
+    def slow() -> list[str]:
+        asked.set()
+        answer.wait(30)
+        return []
+
+    monkeypatch.setattr(runtime.galleries, "names", slow)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(gauges.text)
+        assert asked.wait(30)
+        assert [gauges.text() for _ in range(50)] == [before] * 50
+        answer.set()
+        assert b"akin_part_up" in first.result()
 
 
 def test_a_part_that_is_away_leaves_the_rest(runtime, gauges, monkeypatch):

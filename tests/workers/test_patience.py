@@ -31,6 +31,7 @@ AWAY = [
     exc.TimeoutError("no connection in the pool"),
 ]
 STAYS = [
+    exc.OperationalError("SELECT 1", {}, psycopg.errors.QueryCanceled("statement timeout")),
     NoSpace("The disk is full."),
     InvalidInput("There is no column sku."),
     PermissionError(13, "Permission denied"),

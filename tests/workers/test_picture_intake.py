@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backend.database import Database
+from backend.errors import Unavailable
 from backend.runtime import Runtime
 from tests.backend.catalogue.stock import FACTS, product, sha
 from tests.workers.workshop import photo, zipped
@@ -130,3 +131,19 @@ def test_more_blobs_are_looked_for_than_a_statement_takes_parameters(
     with database.write() as session:
         known = known_blobs(session, [sha(number) for number in range(66_000)], hold=hold)
     assert known == {sha(1): FACTS, sha(65_999): FACTS}
+
+
+class Away(StagedFiles):
+    """In a bucket that cannot be reached."""
+
+    def read(self, source: FileSource, max_bytes: int) -> bytes:
+        raise Unavailable("The bucket akin cannot be reached.")
+
+
+def test_a_bucket_that_is_away_is_no_word_about_a_picture(
+    runtime: Runtime, pool: ThreadPoolExecutor
+) -> None:
+    """The job waits for it; a refusal would lose the pictures of the zip for good."""
+    sources = staged_zip(runtime, small(2))
+    with Away(runtime.blobs) as staged, pytest.raises(Unavailable):
+        take_in(runtime, sources, staged, pool)

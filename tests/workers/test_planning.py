@@ -24,6 +24,7 @@ from backend.catalogue import imports
 from backend.catalogue.schemas import FileClaim, ImportCreate
 from backend.catalogue.tables import Attribute
 from backend.database import Database
+from backend.errors import Unavailable
 from backend.jobs import lease
 from backend.jobs.tables import ImportFile, JobItem
 from backend.runtime import Runtime
@@ -179,6 +180,19 @@ def test_a_manifest_that_breaks_off_is_one_line_and_names_nothing(runtime: Runti
     files = {"p.csv": b'sku,image\nA,a.jpg\n,a.jpg\n"B,b.jpg\n', "a.jpg": photo("red")}
     job = import_files(runtime, files)
     assert names(runtime, job.id) == ["p.csv", "a.jpg"]
+
+
+@pytest.mark.parametrize("name", ["z.zip", "list.csv"])
+def test_a_bucket_that_is_away_is_no_word_about_a_file(runtime: Runtime, monkeypatch, name) -> None:
+    """The job waits for it; a refusal would lose every picture of the file for good."""
+
+    def away(_sha256: str) -> None:
+        raise Unavailable("The bucket akin cannot be reached.")
+
+    monkeypatch.setattr(runtime.blobs, "open_staged", away)
+    claim = FileClaim(name=name, sha256="0" * 64, size=10)
+    with StagedFiles(runtime.blobs) as staged, pytest.raises(Unavailable):
+        list(ImportPlan([claim], staged, ImportCreate()).items())
 
 
 class Enough(Exception):

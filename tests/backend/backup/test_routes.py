@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import httpx
+import pytest
 from fastapi.testclient import TestClient
 
 from backend.app import create_app
 from backend.backup.restoring import check_backup
 from backend.client import AkinClient
+from backend.errors import Unavailable
 from backend.runtime import Runtime
 from tests.migrations.filling import fill
 
@@ -40,3 +43,32 @@ def test_what_is_wrong_from_the_start_is_a_problem(runtime: Runtime) -> None:
     assert answer.status_code == 500
     assert answer.json()["code"] == "setup"
     assert "make a backup and run" in answer.json()["detail"]
+
+
+class BreaksOff(httpx.SyncByteStream):
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"backup.json"
+        raise httpx.RemoteProtocolError("peer closed connection without sending all of it")
+
+
+def test_an_answer_that_breaks_off_is_told_as_that(tmp_path: Path) -> None:
+    """A server that failed in the middle did answer; to look for another would help nobody."""
+    answer = httpx.Response(200, stream=BreaksOff())
+    http = httpx.Client(base_url="http://x", transport=httpx.MockTransport(lambda _: answer))
+    with AkinClient("http://x", http=http) as client:
+        chunks = client.backup()
+        assert next(chunks) == b"backup.json"
+        with pytest.raises(Unavailable, match="at http://x broke off in the middle: its log says"):
+            next(chunks)
+
+
+def test_a_server_of_which_a_part_is_away_is_asked_all_the_same() -> None:
+    """It says itself what keeps it from making one, if anything does."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200 if request.url.path == "/healthz" else 503)
+
+    http = httpx.Client(base_url="http://x", transport=httpx.MockTransport(answer))
+    with AkinClient("http://x", http=http) as client:
+        assert client.alive()
+        assert not client.ready()

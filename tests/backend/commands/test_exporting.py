@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 from backend.catalogue.routes import router
 from backend.catalogue.sources import collect
 from backend.cli import app as akin
+from backend.commands.exporting import new_file
+from backend.errors import InvalidInput
 from backend.feedback.routes import router as feedback_router
 from backend.feedback.service import review
 from backend.runtime import Runtime
@@ -74,3 +76,27 @@ def test_a_folder_holds_the_accepted_triplets_of_its_products(
     names = [source.name for source in collect([tmp_path / "all"])]
     assert "all/products.jsonl" in names
     assert "all/triplets.jsonl" not in names, "it is no list of products"
+
+
+def test_two_that_write_one_file_do_not_mix(tmp_path: Path) -> None:
+    target = tmp_path / "shop.tar"
+
+    def write(data: bytes, meanwhile: Callable[[], None] = lambda: None) -> None:
+        with new_file(target) as file:
+            file.write(data)
+            meanwhile()
+
+    with pytest.raises(InvalidInput, match="exists already: name a new file"):
+        write(b"slow", lambda: write(b"fast"))
+    assert [(path, path.read_bytes()) for path in tmp_path.iterdir()] == [(target, b"fast")]
+
+
+def test_a_file_has_its_name_only_once_it_is_on_the_disk(tmp_path: Path, monkeypatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    refused = pytest.raises(InvalidInput, match=r"cannot be written .*make room")
+    with refused, new_file(tmp_path / "shop.tar") as file:
+        file.write(b"all")
+    assert list(tmp_path.iterdir()) == []

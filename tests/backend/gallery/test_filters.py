@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from backend.errors import InvalidInput
 from backend.gallery.filters import (
     BUILT_IN_KEYS,
+    MOST_FRACTIONS,
     Condition,
     Filter,
     Kind,
@@ -257,3 +258,12 @@ def test_a_hostile_expression_is_read_at_once(expression: str) -> None:
     with suppress(InvalidInput):
         parse_filter([expression])
     assert time.process_time() - begun < 5
+
+
+def test_many_single_numbers_are_to_be_a_range():
+    many = parse_filter([f"price={','.join(f'{n}.5' for n in range(MOST_FRACTIONS + 1))}"])
+    with pytest.raises(
+        InvalidInput, match=r"name 151 single numbers .* 150 are allowed: give a ra"
+    ):
+        check_keys(many, {"price": "float"})
+    assert check_keys(many, {"price": "keyword"}), "texts are one test, however many"

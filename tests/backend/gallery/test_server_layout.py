@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from backend.errors import SetupError, Unavailable
+from backend.gallery.filters import MOST_FRACTIONS, Kind, check_keys, parse_filter
 from backend.gallery.layout import Access, Layout, Quantization, ServerLayout
 from backend.gallery.opening import open_store
+from backend.gallery.server_layout import MOST_CONDITIONS
+from backend.gallery.server_translation import server_filter
 from tests import qdrant_standin
 from tests.backend.gallery.conftest import DIM, point, random_vector
 
@@ -30,6 +33,7 @@ EVERYTHING = Layout(
         strict=True,
     ),
 )
+OFF = Layout(Quantization("none"), server=ServerLayout(strict=False))
 STRICT = {
     "enabled": True,
     "max_query_limit": 10_000,
@@ -87,7 +91,8 @@ def test_what_no_setting_names_is_left_to_the_server(recorded):
 @pytest.mark.parametrize(
     ("layout", "params"),
     [
-        (Layout(), {"quantization": {"ignore": True, "rescore": True, "oversampling": 1.0}}),
+        (Layout(), {"quantization": {"ignore": False, "rescore": True, "oversampling": 1.0}}),
+        (OFF, {"quantization": {"ignore": True, "rescore": True, "oversampling": 1.0}}),
         (
             EVERYTHING,
             {
@@ -137,8 +142,31 @@ def test_other_settings_change_a_gallery_once_but_for_its_shards(recorded):
     open_store(url, Path(), EVERYTHING).open("g")
     assert requests("PATCH") == []
     open_store(url, Path()).open("g")  # without settings: what the server has stays
+    assert requests("PATCH") == []
+    open_store(url, Path(), OFF).open("g")
     ((_, _, body),) = requests("PATCH")
     assert body == {"quantization_config": "Disabled", "strict_mode_config": {"enabled": False}}
+
+
+def test_the_longest_filters_keep_within_what_strict_mode_allows():
+    """Counted as the server does: each test of a field, those inside of others too."""
+    texts = [f"colour={','.join(map(str, range(400)))}", "colour=red", "stock=yes,no"]
+    numbers = [f"size={','.join(map(str, range(400)))}", f"price={'1.5,' * (MOST_FRACTIONS - 1)}2"]
+    parsed = parse_filter([*texts, *numbers, *["price>=1"] * 45])
+    kinds: dict[str, Kind] = {
+        "colour": "keyword",
+        "stock": "bool",
+        "size": "integer",
+        "price": "float",
+    }
+    conditions = server_filter(check_keys(parsed, kinds), ["p"], ["i"])
+    assert len(parsed.conditions) == 50
+    assert 50 < count_of(conditions.model_dump(exclude_none=True)) <= MOST_CONDITIONS
+
+
+def count_of(found: dict[str, Any]) -> int:
+    inner = [one for clause in ("must", "must_not", "should") for one in found.get(clause, [])]
+    return len(inner) + sum(map(count_of, inner))
 
 
 def test_over_tls_with_an_authority_of_ones_own(tmp_path):

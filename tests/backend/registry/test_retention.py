@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import select
+from dataclasses import replace
 
+import pytest
+from sqlalchemy import select, text
+
+from backend.database import Database
 from backend.errors import Conflict, NotFound
 from backend.jobs.service import ensure_embed
 from backend.jobs.tables import Job
@@ -113,3 +116,16 @@ def test_a_gallery_in_use_is_not_dropped(runtime, now, others):
 def test_one_that_is_not_there_is_told(runtime, now):
     with runtime.database.write() as session, pytest.raises(NotFound, match="no gallery nothing"):
         drop_gallery(session, runtime.galleries, "nothing")
+
+
+def test_a_large_gallery_is_dropped_however_long_its_rows_take(
+    runtime: Runtime, postgres_database: Database, tiny, clock
+) -> None:
+    here = replace(runtime, database=postgres_database)
+    active = start(here, tiny)
+    with postgres_database.write() as session:
+        other = gallery_of(session, add_version(session, active, "seeing", fingerprint=OTHER))
+    with postgres_database.write() as session:
+        session.execute(text("SET LOCAL statement_timeout = '9s'"))
+        drop_gallery(session, here.galleries, other)
+        assert session.scalar(text("SHOW statement_timeout")) == "0"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -20,7 +21,7 @@ from backend.search import replica as module
 from backend.search.replica import ReplicaVoice
 from backend.search.serving import Serving
 from tests.backend.search.shop import Shop, picture
-from tests.backend.search.test_serving import version
+from tests.backend.search.test_serving import version, within
 
 
 @pytest.fixture
@@ -51,6 +52,16 @@ def wanted(stocked: Shop, tmp_path) -> tuple[str, str]:
 def rows(shop: Shop) -> int:
     with shop.runtime.database.read() as session:
         return session.scalar(select(func.count()).select_from(Replica)) or 0
+
+
+def loaded_by(shop: Shop, wanted: tuple[str, str]) -> int:
+    """How many replicas say that they have it in memory."""
+    with shop.runtime.database.read() as session:
+        return sum(list(wanted) in one.loaded for one in session.scalars(select(Replica)))
+
+
+def refuse(_: object) -> None:
+    raise InvalidInput("Its weights do not fit.")
 
 
 def dead(shop: Shop) -> None:
@@ -106,12 +117,55 @@ def test_it_goes_on_saying_that_it_lives_while_it_loads(stocked, two, wanted, mo
 def test_one_that_cannot_load_it_stops_the_promotion_with_its_reason(
     stocked, two, wanted, monkeypatch
 ):
-    def refuse(_: object) -> None:
-        raise InvalidInput("Its weights do not fit.")
-
     monkeypatch.setattr(two[1]._serving, "prepare", refuse)
     with pytest.raises(Unavailable, match=r"so nothing was changed: Its weights do not fit\."):
         preload(stocked.runtime.database, wanted, 30)
+
+
+def test_who_failed_once_is_asked_again(stocked, two, wanted, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(two[1]._serving, "prepare", refuse)
+        with pytest.raises(Unavailable):
+            preload(stocked.runtime.database, wanted, 30)
+    assert preload(stocked.runtime.database, wanted, 30) == []
+
+
+def test_what_was_let_go_since_it_was_loaded_is_loaded_again(stocked, two, wanted):
+    assert preload(stocked.runtime.database, wanted, 30) == []
+    for voice in two:
+        voice._serving._served = voice._serving._served[-1:]
+    assert within(30, lambda: loaded_by(stocked, wanted) == 0)
+    assert preload(stocked.runtime.database, wanted, 30) == []
+
+
+def test_a_failure_is_told_of_what_is_asked_only(stocked):
+    failed, asked = ("version-b", "gallery"), ("version-c", "gallery")
+    with stocked.runtime.database.write() as session:
+        replicas.say(session, "one", "one:1", [])
+        replicas._ask(session, failed)
+        replicas._ask(session, asked)
+        assert replicas.say(session, "one", "one:1", [], (failed, "It does not fit.")) == asked
+        assert session.get_one(Replica, "one").error is None
+        assert replicas.say(session, "one", "one:1", [], (asked, "Nor does it.")) is None
+        assert session.get_one(Replica, "one").error == "Nor does it."
+
+
+def test_one_that_starts_while_others_load_is_asked_too(stocked, wanted):
+    """A rolling restart must not cost each promotion its whole patience."""
+    database = stocked.runtime.database
+
+    def says(name: str, *loaded: tuple[str, str]) -> tuple[str, str] | None:
+        with database.write() as session:
+            return replicas.say(session, name, name, loaded)
+
+    says("old")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(preload, database, wanted, 30)
+        assert within(30, lambda: says("old") == wanted)
+        assert within(30, lambda: says("new") == wanted)
+        says("old", wanted)
+        says("new", wanted)
+        assert waiting.result() == []
 
 
 def test_who_leaves_is_forgotten_and_so_is_who_died_long_ago(stocked, two, clock):

@@ -55,6 +55,10 @@ def ask(serving: Serving, **request):
         return service.search(SearchRequest(**request))
 
 
+def unreadable(_: Active) -> None:
+    raise InvalidInput("The model is damaged: import it again.")
+
+
 def within(seconds: float, what: Callable[[], bool]) -> bool:
     until = time.monotonic() + seconds
     while not what() and time.monotonic() < until:
@@ -151,6 +155,26 @@ def test_what_cannot_be_loaded_leaves_the_one_before(stocked, serving, tmp_path,
     assert ask(serving, text="blue").version == stocked.active.version
     stored.write_bytes(data)
     assert within(10, lambda: ask(serving, text="blue").version == "my combiner")
+
+
+def test_a_rollback_from_what_could_not_be_loaded_leaves_the_one_that_answers(
+    stocked, serving, tmp_path, monkeypatch
+):
+    """The version is the one that answers, in a new deployment."""
+    only = serving.current
+    promote(stocked, version(stocked, tmp_path / "model", "combiner"))
+    with monkeypatch.context() as broken:
+        broken.setattr(stocked.runtime.models, "load", unreadable)
+        with pytest.raises(InvalidInput):
+            serving.follow()
+    back = promote(stocked, stocked.active.version_id)
+    serving.follow()
+    assert serving.current is only
+    assert only.active.deployment == back.deployment
+    assert ask(serving, text="blue").version == stocked.active.version
+    monkeypatch.setattr(module, "LIFETIME", -1.0)
+    serving._let_go()
+    assert ask(serving, text="blue").results, "it is not closed as one that is over"
 
 
 def test_what_nobody_needs_any_more_is_let_go(stocked, serving, tmp_path, monkeypatch):
