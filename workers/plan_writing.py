@@ -123,6 +123,7 @@ def _row(job_id: str, position: int, item: Item) -> dict[str, Any]:
         "state": "failed" if refused else "pending",
         "outcome": "refused" if refused else None,
         "reason": item.refusal,
+        "sku": item.sku,
     }
 
 
