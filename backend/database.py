@@ -31,6 +31,10 @@ _NO_URL = (
     "it away for SQLite in the data folder."
 )
 
+_BUSY_MS = 30_000
+# With secure_delete rows that are deleted are written over, whatever SQLite was built with.
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON")
+
 Json = JSON().with_variant(JSONB(), "postgresql")
 
 
@@ -149,6 +153,19 @@ class Database:
                 f"server runs ({str(error.orig).strip().splitlines()[0]})."
             ) from error
 
+    def empty_log(self) -> bool:
+        """Bring SQLite's log of writes into its file and empty it, so that no older form of a page
+        is left there; False where a reader or writer is in the way, which is not waited for."""
+        if not self.is_sqlite:
+            return True
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout=0")
+            try:
+                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={_BUSY_MS}")
+        return not busy
+
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
@@ -172,14 +189,14 @@ def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
-        connect_args={"timeout": 30, "check_same_thread": False},
+        connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False},
         pool_size=32,
         max_overflow=32,
     )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         # SQLite's own folds ASCII only, and "ärmel" should find "Ärmel".
         connection.create_function("lower", 1, _lower, deterministic=True)

@@ -39,6 +39,8 @@ _DONE = {
     "model.archive": "archived",
     "model.restore": "restored",
     "model.delete": "deleted",
+    "import.fetch": "fetched pictures from the web for",
+    "backup.take": "took a backup of",
     "user.create": "added",
     "user.update": "changed",
     "key.create": "made the key",

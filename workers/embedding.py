@@ -45,6 +45,7 @@ from workers.embedding_rows import (
 )
 from workers.prefetching import Behind, ahead, decode_threads
 from workers.promoting import settle
+from workers.removing import forget_mentions, release_ended
 from workers.run import Run
 from workers.training_leftovers import forget_features
 from workers.vectors import Encoded, decode, encode
@@ -108,6 +109,8 @@ class _Embedding:
             self._linger()
             result = self._result()
             if self._run.finish(result, self._more_to_come):
+                if not self._run.runtime.database.empty_log():
+                    log.info("the database's log of writes is in use: it keeps what was deleted")
                 return result
 
     def _opened(self) -> Gallery:
@@ -139,16 +142,22 @@ class _Embedding:
 
     def _remove(self) -> None:
         store, blobs = self._run.runtime.galleries, self._run.runtime.blobs
+        removed = False
         while True:
             with self._run.read() as session:
                 gone = removals(session, ROWS)
             if not gone:
+                if removed:
+                    release_ended(self._run)
                 return
+            removed = True
             self._run.checkpoint()
             for name in store.names():
                 store.open(name).delete([one.image_id for one in gone])
             # Of a picture that another product shows too they are worked out again.
-            forget_features(self._run.runtime, {one.sha256 for one in gone})
+            hashes = {one.sha256 for one in gone}
+            forget_features(self._run.runtime, hashes)
+            forget_mentions(self._run, hashes)
             with self._run.write() as session:
                 self._run.progress(session, stage="removing", moved=True)
                 forget_removals(session, blobs, gone)
@@ -238,6 +247,7 @@ class _Embedding:
                     state="failed",
                     outcome="refused",
                     reason=one.error,
+                    sku=one.wanted.sku,
                 )
             )
             self._failed += 1

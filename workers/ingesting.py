@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from backend.catalogue.imports import release_staged
 from backend.catalogue.intake import Batch, Taken
 from backend.catalogue.lost_pictures import forget_problems
-from backend.catalogue.schemas import ImportCreate, ProductFields
+from backend.catalogue.schemas import ImportCreate, ProductFields, sku_form
 from backend.catalogue.service import ensure_embedded
 from backend.database import after_commit
 from backend.errors import AkinError
@@ -166,10 +166,10 @@ def _outcome_row(job_id: str, work: Work, taken: Taken | AkinError) -> dict[str,
     if isinstance(taken, Taken):
         payload = {"product": taken.product_id}
         done = {"state": "done", "outcome": taken.outcome, "reason": None, "payload": payload}
-        return place | done
+        return place | done | {"sku": taken.sku}
     payload = row_said_again(work.plan.cells())
     told = {"state": "failed", "outcome": "refused", "reason": taken.sentence, "payload": payload}
-    return place | told
+    return place | told | {"sku": sku_form(work.plan.sku)}
 
 
 def _release(run: Run) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from backend import clock
+from backend.audit.service import Subject, note
 from backend.catalogue.attribute_kinds import declare_attributes
 from backend.catalogue.attributes import register_attributes
 from backend.catalogue.imports import files_of
@@ -26,6 +28,8 @@ BYTES_AT_ONCE = 4 * 1024 * 1024
 MAX_ITEMS = 1_000_000
 TELL_SECONDS = 0.5
 _NAME_LENGTH = 1_000
+_HOSTS = 20  # that are told; more would be cut
+_HOST_LENGTH = 253
 
 
 def write_plan(run: Run, staged: StagedFiles) -> None:
@@ -49,8 +53,8 @@ def write_plan(run: Run, staged: StagedFiles) -> None:
     request = ImportCreate.model_validate(run.parameters)
     web = bool(run.runtime.settings.url_import)
     plan = ImportPlan(_files(run), staged, request, Checking(run).note, web=web)
-    total = failed = 0
-    for rows in _pages(run.job_id, plan.items()):
+    total, failed, web_pictures = 0, 0, WebPictures()
+    for rows in _pages(run.job_id, web_pictures.counted(plan.items())):
         run.checkpoint()
         with run.write() as session:
             session.execute(insert(JobItem), rows)
@@ -62,6 +66,7 @@ def write_plan(run: Run, staged: StagedFiles) -> None:
         failed += sum(row["state"] == "failed" for row in rows)
     with run.write() as session:
         _type_attributes(session, plan)
+        web_pictures.note(session, session.get_one(Job, run.job_id))
         run.progress(session, stage="importing", done=failed, failed=failed, total=total)
 
 
@@ -83,6 +88,36 @@ def _pages(job_id: str, items: Iterable[Item]) -> Iterator[list[dict[str, Any]]]
             page, size = [], 0
     if page:
         yield page
+
+
+class WebPictures:
+    """How many pictures an import is to fetch, and from which hosts: for the audit log."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._hosts: dict[str, None] = {}
+
+    def counted(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The same items, one by one."""
+        for item in items:
+            for source in item.plan.pictures if item.plan else ():
+                if source.web is not None:
+                    self._count += 1
+                    if len(self._hosts) < _HOSTS:
+                        self._hosts[_host(source.web)] = None
+            yield item
+
+    def note(self, session: Session, job: Job) -> None:
+        """Leave a line, if there is something to fetch."""
+        if self._count:
+            told = {"pictures": self._count, "hosts": list(self._hosts)}
+            note(session, job.actor, "import.fetch", Subject("job", job.id, job.kind), after=told)
+
+
+def _host(address: str) -> str:
+    """As it stands there, without what may be a password: the address was not looked at yet."""
+    place = address.split("//", 1)[1]
+    return re.split(r"[/?#\\]", place, maxsplit=1)[0].rpartition("@")[2][:_HOST_LENGTH]
 
 
 class Checking:
@@ -123,6 +158,7 @@ def _row(job_id: str, position: int, item: Item) -> dict[str, Any]:
         "state": "failed" if refused else "pending",
         "outcome": "refused" if refused else None,
         "reason": item.refusal,
+        "sku": item.sku,
     }
 
 

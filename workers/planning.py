@@ -20,12 +20,14 @@ from backend.catalogue.schemas import (
     FileClaim,
     ImportCreate,
     ProductFields,
+    sku_form,
 )
 from backend.catalogue.sources_on_web import is_web, local_name
 from backend.errors import AkinError, InvalidInput, TooLarge, Unavailable
 from workers.plan_scratch import Scratch
 from workers.staged_files import FileSource, StagedFiles
 
+SKU_LENGTH = 200
 MAX_MANIFEST_BYTES = 100 * 1024 * 1024
 EXPECTED_BYTES = 16 * 1024 * 1024
 """What a picture on the web counts for until it is here: eight are fetched at a time."""
@@ -58,6 +60,17 @@ class Item:
     refusal: str | None = None
     cells: dict[str, str] | None = None
     """What stands in a refused row of a manifest."""
+    row_sku: str | None = None
+    """The SKU of a refused row."""
+
+    @property
+    def sku(self) -> str | None:
+        """Of the product that the line is about; None where it is about none."""
+        if self.plan is not None:
+            return sku_form(self.plan.sku)
+        if self.row_sku is not None:
+            return sku_form(self.row_sku)[:SKU_LENGTH] or None
+        return sku_form(fields_of(self.name).sku) if kind_of(self.name) == "picture" else None
 
 
 def no_progress(done: int, total: int) -> None:
@@ -219,7 +232,7 @@ def _row_items(name: str, scratch: Scratch, samples: Samples) -> Iterator[Item]:
         samples.add_refused(bad)
         _name_pictures(name, bad, scratch)
         shown = _row_name(name, bad.number, bad.sku)
-        yield Item(shown, refusal=bad.sentence, cells=bad.cells)
+        yield Item(shown, refusal=bad.sentence, cells=bad.cells, row_sku=bad.sku)
     for row in scratch.rows():
         samples.add(row)
         _name_pictures(name, row, scratch)
@@ -252,7 +265,7 @@ def _row_item(name: str, row: Row, scratch: Scratch) -> Item:
                 f"{name}, row {row.number}: the picture {image} did not come with the "
                 "manifest: put it where the row says, and import again."
             )
-            return Item(shown, refusal=refusal, cells=cells_of(row, name))
+            return Item(shown, refusal=refusal, cells=cells_of(row, name), row_sku=row.sku)
         sources.append(source)
     plan = ItemPlan(
         sku=row.sku, fields=row.fields, pictures=sources, from_manifest=True, manifest=name

@@ -54,6 +54,7 @@ def _report(run: Run, ledger: Ledger) -> None:
             "state": "failed" if line.outcome == "lost" else "done",
             "outcome": line.outcome,
             "reason": line.sentence,
+            "sku": line.name if line.outcome == "lost" else None,
         }
         for position, line in enumerate(ledger.lines())
     ]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import uuid4
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import case, exists, func, select
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -31,6 +31,13 @@ def any_admin(session: Session) -> bool:
     """Whether somebody can log in and add others."""
     query = select(User.id).where(User.role == "admin", User.disabled.is_(False))
     return bool(session.scalar(select(exists(query))))
+
+
+def counts(session: Session) -> tuple[int, int]:
+    """How many users there are, and how many admins among them who can log in."""
+    admin = (User.role == "admin") & User.disabled.is_(False)
+    found = session.execute(select(func.count(), func.count(case((admin, 1))))).one()
+    return found[0], found[1]
 
 
 def add(session: Session, name: str, role: Role, password_hash: str, actor: str) -> UserOut:

@@ -45,6 +45,7 @@ class Taken:
 
     outcome: Outcome
     product_id: str
+    sku: str
 
 
 class Batch:
@@ -77,12 +78,12 @@ class Batch:
             if product is None:
                 product = self._create(candidate, _titled(candidate, fields))
                 self._attach(product, picture)
-                return Taken("created", product.id)
+                return Taken("created", product.id, product.sku)
             if picture.sha256 in self._images[product.id]:
-                return Taken("unchanged", product.id)
+                return Taken("unchanged", product.id, product.sku)
             if not self._images[product.id]:
                 self._attach(product, picture)
-                return Taken("updated", product.id)
+                return Taken("updated", product.id, product.sku)
         raise Conflict(f"Every SKU that could be made for '{sku}' is taken: rename the file.")
 
     def take_row(
@@ -109,14 +110,14 @@ class Batch:
             product = self._create(sku, _titled(sku, ProductFields(**given)))
             for picture in pictures:
                 self._attach(product, picture)
-            return Taken("created", product.id)
+            return Taken("created", product.id, product.sku)
         if on_conflict == "error":
             raise Conflict(there_already(sku))
         if on_conflict == "skip":
-            return Taken("skipped", product.id)
+            return Taken("skipped", product.id, product.sku)
         different = self._change(product, fields)
         new = [self._attach(product, picture) for picture in pictures]
-        return Taken("updated" if different or any(new) else "unchanged", product.id)
+        return Taken("updated" if different or any(new) else "unchanged", product.id, product.sku)
 
     def write(self) -> None:
         """Write what the items amount to."""

@@ -31,6 +31,7 @@ from backend.catalogue.lost_pictures import forget_problems
 from backend.catalogue.renditions import ImageFacts
 from backend.catalogue.schemas import BulkEdit, ProductCreate, ProductUpdate
 from backend.catalogue.tables import Blob, Image, Product, Removal
+from backend.catalogue.values import forget_unused, values_of
 from backend.catalogue.writing import (
     change_product,
     check_texts,
@@ -42,6 +43,7 @@ from backend.database import Moment
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.feedback.tables import Triplet
 from backend.jobs.broker import Queue
+from backend.jobs.forgetting import forget_products
 from backend.jobs.service import ensure_embed
 from backend.registry.tables import Deployment, GalleryRow
 
@@ -143,13 +145,18 @@ def delete_products(
 ) -> int:
     """Delete products with their images; how many there were. Ids that are not there are ignored.
 
-    Their points, blobs and renditions go with the next embed job of each gallery.
+    What reports of jobs say about them goes with them, and values that only they had. Their points,
+    blobs and renditions go with the next embed job of each gallery.
     """
     ids = _locked_ids(session, product_ids)
     if ids:
         noting.note_deleting(session, ids, actor)
+        skus = session.scalars(select(Product.sku).where(Product.id.in_(ids))).all()
+        values = values_of(session, ids)
         _leave_removals(session, Image.product_id.in_(ids))
         session.execute(delete(Product).where(Product.id.in_(ids)))
+        forget_unused(session, values)
+        forget_products(session, skus)
         ensure_embedded(session, queue)
     return len(ids)
 

@@ -1,6 +1,7 @@
 """The values that products are filtered by, as rows: kept in step with the products' attributes.
 
-Rows of values nobody has any more stay: they are small, and most come back.
+Values that nobody has any more after an edit stay: they are small, and most come back. Those that
+only a deleted product had go with it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, delete, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -58,6 +59,29 @@ def has_one_of(session: Session, *which: ColumnElement[bool]) -> ColumnElement[b
     return ProductValue.value_id.in_(few if len(few) <= _FEW else ids)
 
 
+def values_of(session: Session, product_ids: Sequence[str]) -> list[int]:
+    """The ids of the values that these products have."""
+    theirs = select(ProductValue.value_id).join(
+        Product, Product.number == ProductValue.product_number
+    )
+    return list(session.scalars(theirs.where(Product.id.in_(product_ids)).distinct()))
+
+
+def forget_unused(session: Session, value_ids: Sequence[int]) -> None:
+    """Delete those of these values that no product has.
+
+    Those that somebody holds are about to be had; not waiting for them, this cannot deadlock.
+    """
+    for start in range(0, len(value_ids), _AT_ONCE):
+        some = ValueRow.id.in_(value_ids[start : start + _AT_ONCE])
+        free = select(ValueRow.id).where(some).with_for_update(skip_locked=True)
+        ids = session.scalars(free).all()
+        # Another statement, since PostgreSQL looks for links as of a statement's beginning.
+        unused = ~exists().where(ProductValue.value_id == ValueRow.id)
+        session.execute(delete(ValueRow).where(ValueRow.id.in_(ids), unused))
+
+
+_AT_ONCE = 500
 _FEW = 1000
 
 
@@ -96,11 +120,12 @@ def _ids(session: Session, values: Mapping[_Key, AttributeValue]) -> dict[_Key, 
 
 
 def _known(session: Session, keys: Iterable[_Key]) -> dict[_Key, int]:
+    """The ids of those that are there; they stay until the commit."""
     wanted = set(keys)
     query = select(ValueRow.slug, ValueRow.digest, ValueRow.id).where(
         ValueRow.digest.in_({digest for _, digest in wanted})
     )
-    rows = session.execute(query)
+    rows = session.execute(query.with_for_update(read=True, key_share=True))
     return {(slug, digest): value_id for slug, digest, value_id in rows if (slug, digest) in wanted}
 
 

@@ -89,13 +89,18 @@ def _from_server(url: str, file: BinaryIO) -> bool:
 
 
 def _from_here(settings: Settings, file: BinaryIO) -> None:
+    from backend.accounts.roles import LOCAL_ADMIN
     from backend.backup.making import expected_bytes, make_backup  # slow: only when used
+    from backend.backup.noting import note_taken
     from backend.runtime import open_runtime
 
     with closing(open_runtime(settings)) as runtime, _bar("Saving") as (bars, bar):
         chunks = make_backup(runtime)
         file.write(next(chunks))
-        _expect(bars, bar, expected_bytes(runtime))
+        size = expected_bytes(runtime)
+        with runtime.database.write() as session:
+            note_taken(session, LOCAL_ADMIN.name, size)
+        _expect(bars, bar, size)
         for chunk in chunks:
             file.write(chunk)
             bars.advance(bar, len(chunk))

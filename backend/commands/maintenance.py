@@ -19,7 +19,7 @@ from backend.jobs.schemas import ReconcileRequest
 from backend.settings import read_settings
 
 if TYPE_CHECKING:
-    from backend.diagnosis import Finding
+    from backend.diagnosis.finding import Finding
 
 OURS = ("akin.sqlite3", "akin.sqlite3-wal", "akin.sqlite3-shm", "blobs", "galleries", "wardrobe")
 
@@ -41,7 +41,8 @@ def doctor_command(reconcile: Reconcile) -> Callable[..., None]:
         url: Url = None,
     ) -> None:
         """Check every part of the setup and say what to do about what is wrong."""
-        from backend.diagnosis import agreement, examine  # loads every part, torch included
+        from backend.diagnosis.comparing import agreement
+        from backend.diagnosis.examining import examine  # loads every part, torch included
 
         settings = read_settings(home=home)
         findings: list[Finding] = []
@@ -67,6 +68,8 @@ def _show(finding: Finding, *, as_json: bool, into: list[Finding]) -> None:
     if as_json:
         return
     mark = "[green]ok  [/green]" if finding.good else "[red]fail[/red]"
+    if finding.doubtful:
+        mark = "[yellow]warn[/yellow]"
     out.print(f"{mark} {finding.part:<11}", end="")
     out.print(finding.sentence, markup=False, highlight=False)
     for detail in finding.details:

@@ -19,7 +19,7 @@ import httpx
 import typer
 import uvicorn
 
-from backend.client import AkinClient
+from backend.client import AkinClient, ApiError
 from backend.commands.terminal import connect, err
 from backend.data_folder import hold
 from backend.disk_space import GALLERY_RESERVE, check_room
@@ -211,15 +211,40 @@ def _greet(settings: Settings, ui: bool, seed: Seed | None) -> None:
     with connect(settings.api_url) as client:
         while not client.ready():  # a start that fails ends the process, and this thread with it
             time.sleep(0.1)
-        try:
-            if seed is not None and client.summary().products == 0:
-                seed(client, settings.home)
-        except (AkinError, OSError) as error:
-            err.print(f"The demo could not be filled: {error}", style="red", markup=False)
+        if seed is not None:
+            _fill(settings, client, seed)
     while ui and not _answers(f"{settings.ui_url}/_stcore/health"):
         time.sleep(0.1)
     address = settings.ui_url if ui else f"{settings.api_url}/docs"
     _tell(settings, f"\n[bold]Akin is ready:[/bold] open {address}  (stop with Ctrl-C)")
+
+
+def _fill(settings: Settings, client: AkinClient, seed: Seed) -> None:
+    """An empty demo gets its catalogue, like anybody's over HTTP."""
+    try:
+        if _is_empty(settings):
+            seed(client, settings.home)
+    except (AkinError, OSError) as error:
+        nobody = isinstance(error, ApiError) and error.status in _NOT_LET_IN
+        told = _LOG_IN if nobody else f"The demo could not be filled: {error}"
+        err.print(told, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _is_empty(settings: Settings) -> bool:
+    """By SQL, since a catalogue that is filled already needs no login to be left alone."""
+    from backend.catalogue.facets import summary  # brings SQLAlchemy
+    from backend.database import Database
+
+    opened = closing(Database(settings.sql_url, settings.database_pool))
+    with opened as database, database.read() as session:
+        return summary(session, None).products == 0
+
+
+_NOT_LET_IN = frozenset({401, 403})
+_LOG_IN = (
+    "The demo was not filled, since people have to log in here: while it runs, log in as a manager "
+    "or admin with `akin login` in another terminal, then stop it and start `akin up --demo` again."
+)
 
 
 def _tell(settings: Settings, sentence: str) -> None:

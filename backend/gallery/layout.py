@@ -61,7 +61,8 @@ class Laid:
     """How one gallery is laid out today; `differs` says what a setting asks for in vain."""
 
     quantization: QuantizationKind
-    shards: int = 1
+    shards: int | None = None
+    """None of a gallery in one folder, which has neither shards nor replicas."""
     replicas: int = 1
     vectors_on_disk: bool = False
     in_graph: int = 0
@@ -71,9 +72,9 @@ class Laid:
     @property
     def sentence(self) -> str:
         """One line, for people."""
+        spread = [_counted(self.shards or 1, "shard"), _counted(self.replicas, "replica")]
         parts = [
-            _counted(self.shards, "shard"),
-            _counted(self.replicas, "replica"),
+            *(["one folder"] if self.shards is None else spread),
             f"vectors {'on disk' if self.vectors_on_disk else 'in memory'}",
             _CODES[self.quantization],
             f"{self.in_graph:,} in the search graph",

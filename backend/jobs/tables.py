@@ -65,6 +65,7 @@ class JobItem(Base):
     __table_args__ = (
         CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
         Index(None, "job_id", "state", "position"),
+        Index(None, "sku"),
     )
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
@@ -77,6 +78,8 @@ class JobItem(Base):
     """created, updated, unchanged, skipped or refused."""
     reason: Mapped[str | None] = mapped_column(Text)
     """Why it was refused, in one sentence."""
+    sku: Mapped[str | None] = mapped_column(String(200))
+    """Of the product that the line is about, to find it once that product is deleted."""
 
 
 class ImportFile(Base):

@@ -19,7 +19,8 @@ from backend import blob_bucket
 from backend.app import create_app
 from backend.blob_writing import ONE_REQUEST
 from backend.blobs import BlobStore
-from backend.diagnosis import Finding, examine
+from backend.diagnosis.examining import examine
+from backend.diagnosis.finding import Finding
 from backend.errors import InvalidInput, SetupError, Unavailable
 from backend.registry.artefacts import Artefacts
 from backend.runtime import Runtime, open_runtime

@@ -172,6 +172,30 @@ def test_a_url_of_another_database_is_refused(url: str) -> None:
         Database(url)
 
 
+def test_an_emptied_log_holds_no_older_form_of_a_row(sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        session.add(blob("a" * 64))
+    with sqlite_database.write() as session:
+        session.execute(text("DELETE FROM blobs"))
+    path = Path(sqlite_database.url.removeprefix("sqlite:///"))
+    log = path.with_name(f"{path.name}-wal")
+    assert b"a" * 64 in log.read_bytes()
+    assert sqlite_database.empty_log()
+    assert log.read_bytes() == b""
+    assert b"a" * 64 not in path.read_bytes()
+
+
+def test_a_log_that_somebody_reads_is_left_and_not_waited_for(sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        session.add(blob("a" * 64))
+    with sqlite_database.read() as reader:
+        reader.execute(text("SELECT * FROM blobs"))
+        with sqlite_database.write() as session:
+            session.execute(text("DELETE FROM blobs"))
+        assert not sqlite_database.empty_log()
+    assert sqlite_database.empty_log()
+
+
 def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "akin.sqlite3").write_text("not a database at all" * 100)
     with pytest.raises(Unavailable, match="is damaged: stop Akin and restore it from a backup"):

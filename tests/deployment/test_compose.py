@@ -97,6 +97,16 @@ def test_the_stores_have_no_way_out_and_no_way_past_akin(file):
         assert "data" not in file.services[name].networks
 
 
+def test_who_fetches_pictures_from_the_web_has_a_way_out_and_is_told_whether_to(file):
+    way_out = file.networks["way-out"]
+    assert way_out is None or not way_out.internal
+    for name, service in {**workers_of(file, "io"), "api": file.services["api"]}.items():
+        assert "way-out" in service.networks, name
+        assert service.environment["AKIN_URL_IMPORT"] == "0", name
+    told = compose.read(FILLED | {"AKIN_URL_IMPORT": "cdn.shop.example"})
+    assert told.services["worker"].environment["AKIN_URL_IMPORT"] == "cdn.shop.example"
+
+
 def test_our_containers_have_no_rights_they_do_not_need(file):
     dockerfile = (REPOSITORY / "Dockerfile").read_text()
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", dockerfile, re.MULTILINE)
@@ -236,8 +246,20 @@ def test_every_queue_has_a_worker_whichever_profile_is_chosen(file):
         assert {*QUEUE_OF_KIND.values(), "beat"} <= set(taken)
 
 
-def test_trainers_share_what_a_run_goes_on_from(file):
-    for name in ("trainer-cpu", "trainer-gpu"):
+def workers_of(file, queue):
+    """The services whose workers take a queue."""
+    return {
+        name: service
+        for name, service in file.services.items()
+        if "worker" in service.command
+        and queue in service.command[service.command.index("-Q") + 1].split(",")
+    }
+
+
+def test_who_trains_and_who_forgets_deleted_pictures_share_the_folder_of_trainings(file):
+    names = {*workers_of(file, "train"), *workers_of(file, "embed"), *workers_of(file, "reembed")}
+    assert names == {"trainer-cpu", "trainer-gpu", "embedder-cpu", "embedder-gpu"}
+    for name in names:
         service = file.services[name]
         assert f"training:{service.environment['AKIN_TRAINING_HOME']}" in service.volumes
 

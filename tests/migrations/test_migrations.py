@@ -141,7 +141,7 @@ def test_foreign_keys_are_enforced_again_afterwards(unmigrated: Database) -> Non
         unmigrated.write() as session,
     ):
         session.execute(
-            text("INSERT INTO job_items VALUES ('nobody', 1, 'x', '{}', 'done', NULL, NULL)")
+            text("INSERT INTO job_items VALUES ('nobody', 1, 'x', '{}', 'done', NULL, NULL, NULL)")
         )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from streamlit.testing.v1 import AppTest
 
+from backend.gallery.layout import Laid
 from backend.registry.gallery_schemas import RefusedImage
 from tests.ui.conftest import Visit
 from tests.ui.shop import Shop
@@ -36,6 +37,13 @@ def test_a_gallery_that_holds_everything_says_so(visit: Visit, shop: Shop) -> No
 def test_how_a_gallery_is_kept_is_told(visit: Visit, shop: Shop) -> None:
     add_gallery(shop, "g-9f86", layout="6 shards, 2 replicas, vectors on disk")
     assert "Kept as 6 shards, 2 replicas, vectors on disk" in captions(visit("galleries"))
+
+
+def test_a_gallery_in_one_folder_says_nothing_of_shards(visit: Visit, shop: Shop) -> None:
+    add_gallery(shop, "g-9f86", layout=Laid("none", in_graph=1200).sentence)
+    told = captions(visit("galleries"))
+    assert "Kept as one folder, vectors in memory, not quantized, 1,200 in the search graph" in told
+    assert not any("shard" in text or "replica" in text for text in told)
 
 
 def test_less_than_all_is_never_told_as_all(visit: Visit, shop: Shop) -> None:

@@ -10,6 +10,8 @@ from typing import ClassVar
 import httpcore
 import pytest
 
+from backend.audit.schemas import AuditFilter
+from backend.audit.service import all_lines
 from backend.errors import InvalidInput, TooLarge
 from tests.workers.workshop import activate, import_files, photo, products, reasons
 from workers import picture_intake
@@ -185,6 +187,10 @@ def test_an_import_fetches_what_did_not_come_along(runtime, internet, monkeypatc
     monkeypatch.setattr(picture_intake, "fetcher_of", lambda _: fetcher(internet))
     job = import_files(runtime, {"list.csv": LIST, "sent.jpg": photo("blue")})
     assert (job.state, job.result["created"], job.result["refused"]) == ("done", 2, 1)
+    (line,) = all_lines(runtime.database, AuditFilter(action="import.fetch"))
+    assert (line.actor, line.subject_id) == ("ann", job.id)
+    assert line.after == {"pictures": 3, "hosts": ["shop.example", "inside.example"]}
+
     assert products(runtime).keys() == {"TEE-1", "TEE-3"}
     (reason,) = reasons(runtime, job).values()
     assert reason == (
@@ -201,3 +207,13 @@ def test_without_the_setting_nothing_is_fetched(runtime, internet, monkeypatch):
     assert products(runtime).keys() == {"TEE-3"}
     assert "the picture a.jpg did not come with the manifest" in str(reasons(runtime, job))
     assert internet.connected == []
+
+
+def test_the_audit_log_is_told_hosts_and_no_passwords(runtime, internet, monkeypatch):
+    activate(runtime)
+    runtime.settings.url_import = ("*",)
+    monkeypatch.setattr(picture_intake, "fetcher_of", lambda _: fetcher(internet))
+    listed = b"sku,image_url\nTEE-1,http://ann:secret@shop.example:80?x=@b/a.jpg\n"
+    import_files(runtime, {"list.csv": listed})
+    (line,) = all_lines(runtime.database, AuditFilter(action="import.fetch"))
+    assert line.after["hosts"] == ["shop.example:80"]

@@ -10,7 +10,10 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from backend.accounts.actor import Actor, current_actor
 from backend.app import create_app
+from backend.audit.schemas import AuditFilter
+from backend.audit.service import all_lines
 from backend.backup.restoring import check_backup
 from backend.client import AkinClient
 from backend.errors import Unavailable
@@ -30,6 +33,16 @@ def test_it_is_streamed_and_says_how_large_it_will_be(runtime: Runtime, tmp_path
     _, manifest = check_backup(path, lambda *_: None)
     assert set(manifest.rows.values()) == {0}
     assert told == [0]
+
+
+def test_whoever_takes_it_leaves_a_line_in_the_audit_log(runtime: Runtime) -> None:
+    app = create_app(runtime)
+    app.state.serving = None
+    app.dependency_overrides[current_actor] = lambda: Actor("ann", "admin")
+    assert TestClient(app, base_url="http://127.0.0.1:8000").get("/v1/backup").is_success
+    (line,) = all_lines(runtime.database, AuditFilter())
+    assert (line.action, line.actor, line.label) == ("backup.take", "ann", "the whole installation")
+    assert line.after == {"bytes, about": 0}
 
 
 def test_what_is_wrong_from_the_start_is_a_problem(runtime: Runtime) -> None:

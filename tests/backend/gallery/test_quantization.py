@@ -151,7 +151,7 @@ def test_edge_writes_a_small_gallery_anew_at_a_start_and_says_so_before(tmp_path
     gallery.optimise(told.append)
     assert told == [POINTS]
     assert gallery.laid().sentence == (
-        "1 shard, 1 replica, vectors in memory, not quantized, 0 in the search graph"
+        "one folder, vectors in memory, not quantized, 0 in the search graph"
     )
     gallery.optimise(told.append)
     assert told == [POINTS]  # nothing more to do

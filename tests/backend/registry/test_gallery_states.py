@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import uuid
 from datetime import UTC, datetime
@@ -78,7 +79,8 @@ def test_a_gallery_says_how_much_of_the_catalogue_it_holds(shop: Runtime, tiny) 
     assert (active.images, active.embedded, active.missing, active.refused) == (5, 3, 1, 1)
     assert (active.share, active.complete) == (0.6, False)
     assert (active.held, active.points, active.problem) == (3, 3, None)
-    assert str(active.layout).startswith("1 shard, 1 replica, vectors in memory, not quantized")
+    kept = "(one folder|1 shard, 1 replica), vectors in memory, not quantized"
+    assert re.match(kept, str(active.layout))
     assert [(one.sku, one.reason) for one in active.refusals] == [("D", "D is no picture.")]
     assert len(active.versions) == 1
     assert active.found is None

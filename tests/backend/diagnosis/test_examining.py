@@ -12,7 +12,8 @@ from redis import Redis
 from backend import clock
 from backend.agreement import Agreement, compare
 from backend.data_folder import hold
-from backend.diagnosis import agreement, examine
+from backend.diagnosis.comparing import agreement
+from backend.diagnosis.examining import examine
 from backend.errors import SetupError
 from backend.gallery.opening import open_store
 from backend.jobs.schemas import ReconcileRequest
@@ -48,8 +49,8 @@ def test_a_gallery_is_told_with_how_it_is_laid_out(settings):
     store.create("g-1", 8)
     store.close()
     assert findings(wanted)["data"].sentence.endswith(
-        "1 gallery with 0 points; g-1: 1 shard, 1 replica, vectors in memory, quantized to a bit "
-        "a number, 0 in the search graph."
+        "1 gallery with 0 points; g-1: one folder, vectors in memory, quantized to a bit a "
+        "number, 0 in the search graph."
     )
     assert "the next start writes it anew" in findings(settings)["data"].sentence
 

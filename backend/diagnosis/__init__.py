@@ -1,0 +1,1 @@
+"""What `akin doctor` looks at, one part after the other; each finding says what to do."""
