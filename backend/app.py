@@ -113,6 +113,7 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
         check(database)
     with database.read() as session:
         check_door(runtime.settings, session)
+    runtime.guard.look()  # before the first request, so that none has to
     backbone = runtime.backbone()
     # They hash all weights: not inside the transaction.
     _ = backbone.fingerprint, backbone.text_fingerprint

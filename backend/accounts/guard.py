@@ -32,7 +32,7 @@ class Guard:
         self._on = demanded(settings)
         self._asked = -ASK_AGAIN
         self._signer: Signer | None = None
-        self._lock = threading.Lock()
+        self._lock, self._looking = threading.Lock(), threading.Lock()
 
     @property
     def on(self) -> bool:
@@ -45,11 +45,18 @@ class Guard:
         return not self._on and clock.monotonic() - self._asked >= ASK_AGAIN
 
     def look(self) -> bool:
-        """Whether accounts are on: demanded by the settings, or there is a user."""
+        """Whether accounts are on: demanded by the settings, or there is a user.
+
+        Whoever comes while another looks waits for what that one finds: until SQL has answered,
+        "off" is no answer but a guess, which would let strangers in as admins.
+        """
         if self.is_stale:
-            self._asked = clock.monotonic()
-            with self._database.read() as session:
-                self._on = service.any_user(session)
+            with self._looking:
+                if self.is_stale:
+                    with self._database.read() as session:
+                        found = service.any_user(session)
+                    self._on = self._on or found  # `turn_on` may have come in between
+                    self._asked = clock.monotonic()
         return self._on
 
     def turn_on(self) -> None:

@@ -388,6 +388,55 @@ def test_a_running_server_sees_a_user_that_was_added_beside_it(
     assert guard.look()
 
 
+def test_whoever_comes_while_it_is_looked_waits_for_what_is_found(people, monkeypatch):
+    """Right after a start many ask at once; none may be taken for the local admin."""
+    guard = Guard(Settings(), people)
+    looking, may_answer, found = threading.Event(), threading.Event(), []
+    real = service.any_user
+
+    def slow(session):
+        looking.set()
+        may_answer.wait(10)
+        return real(session)
+
+    monkeypatch.setattr(service, "any_user", slow)
+    first = threading.Thread(target=lambda: found.append(guard.look()))
+    first.start()
+    assert looking.wait(10)
+    assert guard.is_stale  # who asks now is sent to look as well
+    second = threading.Thread(target=lambda: found.append(guard.look()))
+    second.start()
+    may_answer.set()
+    first.join()
+    second.join()
+    assert found == [True, True]
+
+
+def test_a_look_that_failed_is_no_answer(people, monkeypatch):
+    guard = Guard(Settings(), people)
+    with monkeypatch.context() as down:
+
+        def refuse(session):
+            raise ConnectionError("the database is down")
+
+        down.setattr(service, "any_user", refuse)
+        with pytest.raises(ConnectionError):
+            guard.look()
+    assert guard.is_stale
+    assert guard.look()
+
+
+def test_a_user_added_while_it_is_looked_is_not_forgotten(sqlite_database, monkeypatch):
+    guard = Guard(Settings(), sqlite_database)
+
+    def too_early(session):
+        guard.turn_on()
+        return False
+
+    monkeypatch.setattr(service, "any_user", too_early)
+    assert guard.look()
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::"])
 def test_an_open_address_needs_an_admin_or_a_word(sqlite_database, password_hash, host):
     settings = Settings(host=host)
