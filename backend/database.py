@@ -171,6 +171,7 @@ def _sqlite_engine(url: str) -> Engine:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
+        hide_parameters=True,  # its errors are logged, and a password's hash is among parameters
         isolation_level="AUTOCOMMIT",
         connect_args={"timeout": 30, "check_same_thread": False},
         pool_size=32,
@@ -199,6 +200,7 @@ def _server_engine(url: str, pool: Pool) -> Engine:
     longest = round(1000 * pool.statement_seconds)
     return create_engine(
         address,
+        hide_parameters=True,
         connect_args={"options": f"-c statement_timeout={longest}"} if longest else {},
         pool_size=pool.size,
         max_overflow=pool.overflow,
