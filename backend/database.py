@@ -200,11 +200,11 @@ def _server_engine(url: str, pool: Pool) -> Engine:
     longest = round(1000 * pool.statement_seconds)
     return create_engine(
         address,
-        hide_parameters=True,
         connect_args={"options": f"-c statement_timeout={longest}"} if longest else {},
         pool_size=pool.size,
         max_overflow=pool.overflow,
         pool_timeout=pool.wait,
         pool_recycle=pool.recycle,
         pool_pre_ping=pool.pre_ping,
+        hide_parameters=True,
     )
