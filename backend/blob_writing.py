@@ -86,12 +86,3 @@ class Counted:
                     "smaller parts, or raise AKIN_MAX_UPLOAD_BYTES."
                 )
             yield chunk
-
-
-def flush_folder(folder: str) -> None:
-    """A rename is only on the disk once its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress, TaskID
 
-from backend.accounts.actor import LOCAL_ADMIN
+from backend.accounts.roles import LOCAL_ADMIN
 from backend.agreement import Agreement, Step
 from backend.catalogue.schemas import ImportCreate
 from backend.catalogue.sources import collect
@@ -43,15 +43,17 @@ from backend.commands import (
 from backend.commands.terminal import AsJson, err, out, print_json, progress
 from backend.errors import AkinError
 from backend.jobs.schemas import ReconcileRequest
-from workers.centring import centre_here
-from workers.datasets.check import check_dataset
-from workers.datasets.wardrobe.dataset import Stage, Summary, write_dataset
 from workers.evaluating import evaluate_here, score_here, submit_here
 from workers.recipes.positives.running import accept_here, describe_options, make_here
 from workers.recipes.running import describe_recipe, train_here
 
 if TYPE_CHECKING:
+    from backend.commands.centring import CentringWanted
+    from backend.composition.card import ModelCard
+    from backend.findings import Findings
+    from backend.findings import Step as LookedAt
     from backend.runtime import Runtime
+    from workers.datasets.wardrobe.dataset import Stage, Summary
 
 DEMO_ITEMS = 1500
 DEMO_SEED = 7
@@ -82,6 +84,8 @@ def seed_demo(client: AkinClient, home: Path) -> None:
 def _draw(
     folder: Path, items: int, seed: int, size: int, bars: Progress, *, all_pairs: bool = False
 ) -> Summary:
+    from workers.datasets.wardrobe.dataset import write_dataset
+
     stages: dict[Stage, TaskID] = {
         "looks": bars.add_task("Thinking up the looks", total=items, visible=False),
         "pictures": bars.add_task("Drawing the wardrobe", total=items, visible=False),
@@ -110,6 +114,20 @@ def reconcile_here(
         with runtime.database.write() as session:
             note_mended(session, ledger.result(), LOCAL_ADMIN.name)
     return Agreement(ledger.result(), tuple(line.sentence for line in ledger.lines()))
+
+
+def centre_here(wanted: CentringWanted) -> ModelCard:
+    """As `workers.centring.centre_here`; imported where it is needed, as are numpy and PIL."""
+    from workers import centring
+
+    return centring.centre_here(wanted)
+
+
+def check_dataset(folder: Path, kind: str | None, images: bool, step: LookedAt) -> Findings:
+    """As `workers.datasets.check.check_dataset`, imported where it is needed."""
+    from workers.datasets import check
+
+    return check.check_dataset(folder, kind, images, step)
 
 
 @datasets.command()

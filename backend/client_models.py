@@ -72,15 +72,9 @@ class ModelCalls(Transport):
         self, request: CompareSearchRequest, *, image: bytes | None = None, name: str = "picture"
     ) -> ComparedSearch:
         """Ask two versions the same; `image` is a picture of one's own as reference."""
-        if image is None:
-            return self._post(ComparedSearch, "/v1/models/compare/search", request)
-        answer = self._send(
-            "POST",
-            "/v1/models/compare/search/upload",
-            data={"request": request.model_dump_json()},
-            files={"image": (name, image)},
+        return self._post_with_picture(
+            ComparedSearch, "/v1/models/compare/search", request, image, name
         )
-        return ComparedSearch.model_validate(answer)
 
     def model(self) -> ModelInfo:
         """What answers today."""

@@ -33,15 +33,9 @@ class TripletCalls(Transport):
     ) -> TripletOut:
         """Say of a result that it is the one, or is not; `image` is the picture of one's own that
         the search began with, and `feedback` then a `FeedbackUpload`."""
-        if image is None:
-            return self._post(TripletOut, "/v1/feedback", feedback)
-        answer = self._send(
-            "POST",
-            "/v1/feedback/upload",
-            data={"feedback": feedback.model_dump_json()},
-            files={"image": (name, image)},
+        return self._post_with_picture(
+            TripletOut, "/v1/feedback", feedback, image, name, part="feedback"
         )
-        return TripletOut.model_validate(answer)
 
     def triplets(
         self,

@@ -12,6 +12,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.answering import at_start
 from backend.audit.service import REQUEST
 from backend.metrics import REFUSED, REQUEST_SECONDS, REQUESTS
 from backend.problems import REQUEST_ID, problem
@@ -96,15 +97,13 @@ class RequestId:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
 
-        async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
-            await send(message)
+        def mark(answer: Message) -> None:
+            MutableHeaders(scope=answer)[REQUEST_ID] = request_id
 
         # Where even the 500 is made, outside of here, the scope still has it.
         scope.setdefault("state", {})[REQUEST] = request_id
         with structlog.contextvars.bound_contextvars(**{REQUEST: request_id}):
-            await self.app(scope, receive, marked)
+            await self.app(scope, receive, at_start(send, mark))
 
 
 class RequestMetrics:
@@ -120,14 +119,12 @@ class RequestMetrics:
             return
         begun, status = time.perf_counter(), 500
 
-        async def noted(message: Message) -> None:
+        def note(answer: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
+            status = answer["status"]
 
         try:
-            await self.app(scope, receive, noted)
+            await self.app(scope, receive, at_start(send, note))
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
             method = scope["method"] if scope["method"] in METHODS else "other"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.answering import at_start
+
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -37,13 +39,11 @@ class SecurityHeaders:
             await self.app(scope, receive, send)
             return
 
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if scope["path"] in DOCS:
-                    headers.setdefault("Content-Security-Policy", DOCS_POLICY)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
+        def add(answer: Message) -> None:
+            headers = MutableHeaders(scope=answer)
+            if scope["path"] in DOCS:
+                headers.setdefault("Content-Security-Policy", DOCS_POLICY)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
 
-        await self.app(scope, receive, with_headers)
+        await self.app(scope, receive, at_start(send, add))

@@ -22,6 +22,8 @@ BY_NAME = (
     "towers",
     "replicas",
     "quantization",
+    "scaling",
+    "costs",
 )
 LARGE, LARGE_PRODUCTS = "hundred_thousand", 100_000
 
@@ -39,7 +41,8 @@ def main() -> None:
         "feedback-score": {"quick": asked.quick},
         "story": {"quick": asked.quick},
         "towers": {"quick": asked.quick},
-        "replicas": {"products": asked.products},
+        "replicas": {"products": asked.products or PRODUCTS},
+        "scaling": {"products": asked.products},
         "quantization": {"quick": asked.quick},
         "composers": {"folder": asked.folder, "out": asked.out, "quick": asked.quick},
     }
@@ -54,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--products",
         type=int,
-        help="how many to draw for the search, or to ask about in catalogue_sql",
+        help="how many to draw for the search, or to ask about in catalogue_sql and scaling",
     )
     parser.add_argument(
         "--home",

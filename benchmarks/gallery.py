@@ -1,46 +1,35 @@
 """Qdrant Edge at 1,500 and 100,000 points of 512 numbers: exact, and optimised.
 
-Vectors are drawn as a catalogue's are, in clusters and of few dimensions that matter. Recall is the
-share of what exact search finds that the optimised gallery finds too. Times are processor time of
-the calling process, which other work on the machine hardly changes; those in seconds are by clock.
+Recall is the share of what exact search finds that the optimised gallery finds too. Times are
+processor time of the calling process, which other work on the machine hardly changes; those in
+seconds are by clock.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import psutil
-from numpy.typing import NDArray
 
 from backend.composition.composer import RESCORED_CANDIDATES
 from backend.gallery.edge_store import EdgeGalleryStore
-from backend.gallery.filters import Filter, Kind, check_keys, parse_filter
-from backend.gallery.port import Gallery, Hit, Point
+from backend.gallery.filters import Filter, check_keys, parse_filter
+from backend.gallery.port import Gallery, Hit
 from backend.search.finding import PAYLOAD_KEYS, WINDOW_IMAGES
+from benchmarks.drawn_points import DIM, KINDS, Vectors, drawn, points
 from benchmarks.tables import Table, write
 
-SMALL, LARGE, DIM = 1_500, 100_000, 512
+SMALL, LARGE = 1_500, 100_000
 BATCH = 256
 WRITTEN = 1_000  # points of a measured edit, deletion or upsert
 PAGE = 1_000
 QUERIES = 30
-KINDS: dict[str, Kind] = {
-    "colour": "keyword",
-    "pattern": "keyword",
-    "neckline": "keyword",
-    "price": "float",
-    "size": "integer",
-    "sale": "bool",
-}
-CATEGORIES = ("dress", "hat", "shirt", "pants", "shoes", "shorts", "skirt", "coat", "scarf", "bag")
 FILTERS: dict[str, tuple[str, ...]] = {
     "category=dress (10 %)": ("category=dress",),
     "category!=dress (90 %)": ("category!=dress",),
@@ -67,7 +56,6 @@ CAPTION = (
     "hardly changes; seconds are by the clock. Recall is against exact search at 100,000."
 )
 
-Vectors = NDArray[np.float32]
 Figures = dict[str, tuple[float, str]]  # figure and unit, by what was measured
 Found = dict[str, list[list[str]]]  # ids by query, by what was measured
 
@@ -119,8 +107,8 @@ def _fill(gallery: Gallery, count: int) -> Figures:
     figures: Figures = {"memory, empty": _memory()}
     spent = 0.0
     for start in range(0, count, BATCH):
-        points = list(_points(range(start, min(start + BATCH, count))))
-        spent += _timed(partial(gallery.upsert, points))
+        batch = list(points(range(start, min(start + BATCH, count))))
+        spent += _timed(partial(gallery.upsert, batch))
         if start // BATCH == count // BATCH // 2:
             figures["memory, half filled"] = _memory()
     figures["memory, filled"] = _memory()
@@ -129,7 +117,7 @@ def _fill(gallery: Gallery, count: int) -> Figures:
 
 
 def _search(gallery: Gallery, figures: Figures) -> Found:
-    queries = _drawn(np.random.default_rng(7), QUERIES, 0.9)
+    queries = drawn(np.random.default_rng(7), QUERIES, 0.9)
     found: Found = {}
 
     def measure(what: str, ask: Callable[[Vectors], list[Hit]]) -> None:
@@ -147,16 +135,16 @@ def _search(gallery: Gallery, figures: Figures) -> Found:
         "ids alone": (),
     }
     for name, keys in selectors.items():
-        measure(f"search, {name}", partial(_window, gallery, keys=keys))
+        measure(f"search, {name}", partial(window, gallery, keys=keys))
     for name, expressions in FILTERS.items():
         only = check_keys(parse_filter(expressions), KINDS)
-        measure(f"search, {name}", partial(_window, gallery, only=only))
-    measure("search without one product", partial(_window, gallery, without=["P-5"]))
+        measure(f"search, {name}", partial(window, gallery, only=only))
+    measure("search without one product", partial(window, gallery, without=["P-5"]))
     _rescore(gallery, queries, figures)
     return found
 
 
-def _window(
+def window(
     gallery: Gallery,
     query: Vectors,
     only: Filter | None = None,
@@ -181,12 +169,12 @@ def _rescore(gallery: Gallery, queries: Vectors, figures: Figures) -> None:
 
 def _write(gallery: Gallery, count: int, figures: Figures) -> None:
     chosen = np.random.default_rng(3).choice(count, WRITTEN, replace=False).tolist()
-    points = list(_points(chosen))
-    ids = [point.id for point in points]
-    edits = {point.id: {**point.payload, "category": "hat"} for point in points}
+    written = list(points(chosen))
+    ids = [point.id for point in written]
+    edits = {point.id: {**point.payload, "category": "hat"} for point in written}
     figures[f"edit {WRITTEN} payloads"] = 1000 * _timed(lambda: gallery.set_payload(edits)), "ms"
     figures[f"delete {WRITTEN}"] = 1000 * _timed(lambda: gallery.delete(ids)), "ms"
-    figures[f"write {WRITTEN} again"] = 1000 * _timed(lambda: gallery.upsert(points)), "ms"
+    figures[f"write {WRITTEN} again"] = 1000 * _timed(lambda: gallery.upsert(written)), "ms"
     figures["count all"] = 1000 * _timed(gallery.count), "ms"
     dresses = parse_filter(["category=dress"])
     figures["count one category"] = 1000 * _timed(lambda: gallery.count(dresses)), "ms"
@@ -204,42 +192,6 @@ def _walk(gallery: Gallery) -> None:
 def _reopened(store: EdgeGalleryStore, figures: Figures) -> None:
     figures["close"] = _clocked(store.close), "s"
     figures["load"] = _clocked(lambda: store.open("g")), "s"
-
-
-def _points(numbers: Any) -> Iterator[Point]:
-    for number in numbers:
-        vector = _drawn(np.random.default_rng(number), 1, 0.7)[0]
-        yield Point(str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))), vector, _payload(number))
-
-
-def _payload(number: int) -> dict[str, Any]:
-    attributes = {
-        "colour": f"c{number % 17}",
-        "pattern": f"p{number % 11}",
-        "neckline": f"n{number % 7}",
-        "price": number * 7919 % 10_000 / 100,
-        "size": number % 40,
-        "sale": number % 3 == 0,
-    }
-    return {
-        "product": f"P-{number}",
-        "sku": f"SKU-{number}",
-        "category": CATEGORIES[number % len(CATEGORIES)],
-        "split": ("train", "val", "test")[number % 3],
-        "attributes": attributes,
-    }
-
-
-_shape = np.random.default_rng(1)
-_CENTRES = _shape.normal(size=(300, 32))
-_TURN = _shape.normal(size=(32, DIM)) / 32**0.5
-
-
-def _drawn(rng: np.random.Generator, count: int, spread: float) -> Vectors:
-    inner = _CENTRES[rng.integers(len(_CENTRES), size=count)]
-    inner = inner + spread * rng.normal(size=inner.shape)
-    vectors: Vectors = (inner @ _TURN + 0.15 * rng.normal(size=(count, DIM))).astype(np.float32)
-    return vectors
 
 
 def _timed(do: Callable[[], object]) -> float:
@@ -269,13 +221,11 @@ def _row(
     unit = (exact | optimised)[what][1]
     figures = [of[what][0] if what in of else "" for of in (small, exact, optimised)]
     ratio = exact[what][0] / optimised[what][0] if what in exact and what in optimised else ""
-    shares = [
-        _recall(exact_found[what], found[what], k) if what in found else "" for k in (50, 500)
-    ]
+    shares = [recall(exact_found[what], found[what], k) if what in found else "" for k in (50, 500)]
     return (what, *figures, unit, ratio if unit == "ms" else "", *shares)
 
 
-def _recall(exact: list[list[str]], found: list[list[str]], k: int) -> float:
+def recall(exact: list[list[str]], found: list[list[str]], k: int) -> float:
     shares = [
         len({*a[:k]} & {*b[:k]}) / max(1, len(a[:k])) for a, b in zip(exact, found, strict=True)
     ]

@@ -20,8 +20,9 @@ from backend.registry.schemas import PromoteRequest, RollbackRequest, VersionOut
 from backend.search.schemas import SearchRequest
 from backend.training.schemas import TrainRequest, TripletData
 from benchmarks.serving import served
-from benchmarks.story import finished, hold_out, until, wait_for_the_demo, written_down
+from benchmarks.story_feedback import hold_out, written_down
 from benchmarks.tables import RESULTS, Table, write
+from benchmarks.waiting import finished, until, wait_for_the_demo
 
 SHOPPERS = 2
 BEFORE_SECONDS = 10.0

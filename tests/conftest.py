@@ -13,10 +13,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from sqlalchemy import delete, exists, select, text
 from sqlalchemy.engine import make_url
 
 from backend import clock as backend_clock
+from backend.accounts import passwords
 from backend.audit.tables import AuditLine
 from backend.blobs import BlobStore
 from backend.database import Base, Database
@@ -34,6 +36,16 @@ __all__ = ["bucket", "s3_blobs", "s3_credentials", "s3_url"]
 
 # Nothing configures the log in a test, and then its lines would be among what commands print.
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Argon2id at its least, as hundreds of passwords are hashed; processes of their own have it
+    whole, and so has the test of its parameters."""
+    with pytest.MonkeyPatch.context() as patch:
+        least = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "_hasher", least)
+        yield
 
 
 class MovableClock:

@@ -14,6 +14,8 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 ROOT = Path(__file__).parents[1]
 REGISTRY = re.compile("pyp" + r"i\.(org|python)|python" + r"hosted|registry\.npm" + "js")
 
+SLOW_TO_IMPORT = {"torch", "open_clip", "celery", "fastapi", "sqlalchemy", "numpy"}
+
 
 def test_imports_follow_the_layout(monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -36,9 +38,10 @@ def test_the_ui_knows_the_client_and_the_schemas_and_nothing_else_of_ours():
 
 
 @pytest.mark.parametrize("module", ["backend.cli", "ui.connection", "backend.client"])
-def test_the_command_line_and_the_ui_start_without_torch(module):
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+def test_the_command_line_and_the_ui_start_without_what_is_slow_to_import(module):
+    code = f"import sys, {module}; print(*({SLOW_TO_IMPORT!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "\n", done.stderr
 
 
 def test_no_file_names_a_package_registry():

@@ -10,11 +10,11 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from types import TracebackType
 from typing import Any, Self
 
 from backend.catalogue.manifest_rows import BadRow, Row
-from backend.catalogue.schemas import FileClaim, ProductFields, composed
+from backend.catalogue.schemas import FileClaim, ProductFields
+from backend.catalogue.unicode_forms import composed
 from workers.staged_files import FileSource
 
 _AT_ONCE = 200
@@ -57,12 +57,7 @@ class Scratch:
         self._sql.executescript(f"PRAGMA journal_mode = OFF; {_SCHEMA} BEGIN;")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._sql.close()
 
     # Files

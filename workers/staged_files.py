@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Self
 
 from pydantic import BaseModel
@@ -41,12 +40,7 @@ class StagedFiles:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._opened.close()
 
     def members(self, archive: FileSource) -> list[Member]:

@@ -18,11 +18,13 @@ from sqlalchemy.orm import Session
 
 from backend.composition.card import BackboneCard, read_card
 from backend.registry.deployments import active
-from backend.registry.lifecycle import finish_training, version_row
+from backend.registry.in_training import finish_training
+from backend.registry.lifecycle import version_row
 from backend.registry.tables import ModelVersion
 from backend.training.curves import add_log, add_points
 from backend.training.folders import checked_folder, refuse_links_out
 from backend.training.schemas import FolderData, PointOut, TrainingData
+from backend.whole_files import write_whole
 from workers.app import task
 from workers.datasets.opening import Dataset
 from workers.run import Run
@@ -30,7 +32,7 @@ from workers.trainer.curves import read_curves
 from workers.trainer.features import FeatureCache
 from workers.training_data import Snapshot, held_out, take_snapshot
 from workers.training_features import export_features
-from workers.training_files import OUTCOME, RunFolder, write_aside
+from workers.training_files import OUTCOME, RunFolder
 from workers.training_leftovers import clear_away, remove
 from workers.training_process import Child
 from workers.training_spec import Ended, EvaluateWork, ModelSpec, TrainWork
@@ -123,7 +125,7 @@ class _Training(ChildTask):
             now = active(session)
         if found is None:
             self._log("There are no held-out triplets, so the version has no figures.")
-            write_aside(self._folder.figures, b"null")
+            write_whole(self._folder.figures, b"null")
             return
         dataset, split = found
         self._export(now.fingerprint)
@@ -139,7 +141,7 @@ class _Training(ChildTask):
         self._do(work, "evaluating")
         ways = json.loads(work.figures.read_text())
         told = {"held_out": {**ways, "active": now.version_id, "data": dataset.kind.label}}
-        write_aside(self._folder.figures, json.dumps(told).encode())
+        write_whole(self._folder.figures, json.dumps(told).encode())
 
     def _finish(self, snapshot: Snapshot) -> dict[str, Any]:
         self._run.checkpoint()

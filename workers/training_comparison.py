@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from backend.training.measuring_schemas import MOST_TOLD, Comparison, RankedTriplet
+from backend.whole_files import write_whole
 from workers.metrics.bootstrap import figures, interval
 from workers.metrics.ranking import Values
 from workers.metrics.sign_test import duel
 from workers.trainer.benchmarking import AnsweredSplit, Evaluated
 from workers.training_figures import RECALLS, asked_splits, measured, rounded
-from workers.training_files import write_aside
 from workers.training_reports import Reports
 from workers.training_spec import CompareWork, Ended
 
@@ -39,7 +39,7 @@ def compare_versions(work: CompareWork, reports: Reports) -> Ended:
     a = measured(work.a, work, splits, reports)
     b = measured(work.b, work, splits, reports)
     found = compared(a, b, (work.a.name, work.b.name), work.split)
-    write_aside(work.figures, found.model_dump_json().encode())
+    write_whole(work.figures, found.model_dump_json().encode())
     return Ended(stopped="done")
 
 

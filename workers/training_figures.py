@@ -12,13 +12,13 @@ from typing import Any
 import torch
 
 from backend.figures import Asking, Row
+from backend.whole_files import write_whole
 from workers.datasets.opening import open_dataset
 from workers.datasets.triplets import TripletSplit
 from workers.metrics.benchmarks import benchmark_named
 from workers.trainer.benchmarking import Evaluated, evaluate
 from workers.trainer.features import FeatureCache
 from workers.training_data import with_triplets
-from workers.training_files import write_aside
 from workers.training_reports import Reports
 from workers.training_segment import loaded
 from workers.training_spec import Ended, EvaluateWork, MeasureWork, ModelSpec
@@ -45,7 +45,7 @@ def evaluate_versions(work: EvaluateWork, reports: Reports) -> Ended:
             "active": _figures(active.row()),
         },
     }
-    write_aside(work.figures, json.dumps(found).encode())
+    write_whole(work.figures, json.dumps(found).encode())
     return Ended(stopped="done")
 
 

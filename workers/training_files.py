@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,6 @@ from workers.recipes.recipe import MODEL
 
 OUTCOME = "outcome.json"
 FEATURES = "features"
-
-
-def write_aside(path: Path, data: bytes) -> None:
-    """Write aside, flush and rename: a reader sees all of it or nothing."""
-    aside = path.with_name(f".{path.name}.partial")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
 
 
 @dataclass(frozen=True)

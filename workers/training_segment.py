@@ -9,10 +9,11 @@ import torch
 
 from backend.composition.artefact import ComposedModel, load_model, untrained_model
 from backend.encoding.backbone import load_backbone
+from backend.whole_files import write_whole
 from workers.recipes.recipe import Training
 from workers.recipes.registry import recipe_named
 from workers.trainer.features import FeatureCache
-from workers.training_files import OUTCOME, write_aside
+from workers.training_files import OUTCOME
 from workers.training_reports import Reports
 from workers.training_spec import Ended, ModelSpec, TrainWork
 
@@ -45,7 +46,7 @@ def train_segment(work: TrainWork, reports: Reports) -> Ended:
         best_step=outcome.best_step,
     )
     if ended.stopped in ("done", "early"):
-        write_aside(work.out / OUTCOME, json.dumps(ended.model_dump(mode="json")).encode())
+        write_whole(work.out / OUTCOME, json.dumps(ended.model_dump(mode="json")).encode())
     return ended
 
 

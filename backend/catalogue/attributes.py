@@ -15,9 +15,9 @@ from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from backend import clock
-from backend.catalogue.schemas import AttributeKind, AttributeValue, composed
+from backend.catalogue.schemas import AttributeKind, AttributeValue
 from backend.catalogue.tables import Attribute
-from backend.catalogue.unicode_forms import normalised
+from backend.catalogue.unicode_forms import composed, normalised
 from backend.errors import InvalidInput
 from backend.gallery.filters import BUILT_IN_KEYS
 

@@ -19,9 +19,10 @@ from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.catalogue.attributes import KnownKinds
+from backend.catalogue.field_types import sku_form
 from backend.catalogue.naming import skus_for, title_of
 from backend.catalogue.renditions import ImageFacts
-from backend.catalogue.schemas import OnConflict, ProductFields, sku_form
+from backend.catalogue.schemas import OnConflict, ProductFields
 from backend.catalogue.tables import Blob, Image, Product
 from backend.catalogue.values import link_values
 from backend.catalogue.writing import raise_revisions, set_fields, values_of_new

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue.attributes import known_keys
 from backend.catalogue.presenting import to_schema
-from backend.catalogue.schemas import ProductOut, composed
+from backend.catalogue.schemas import ProductOut
 from backend.catalogue.tables import SPLITS, Product, ProductValue, ValueRow
+from backend.catalogue.unicode_forms import composed
 from backend.catalogue.values import digest_of, has_one_of
 from backend.errors import InvalidInput
 from backend.gallery.filters import Condition, Filter, check_keys, parse_filter

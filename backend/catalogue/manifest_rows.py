@@ -11,11 +11,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from backend.catalogue.field_types import Sku
 from backend.catalogue.manifest_columns import Layout, picture_names
 from backend.catalogue.manifest_tables import Record, Table
 from backend.catalogue.naming import folder_of, join, split_named
 from backend.catalogue.prices import read_price
-from backend.catalogue.schemas import ManifestField, ManifestOptions, ProductFields, Sku
+from backend.catalogue.schemas import ManifestField, ManifestOptions, ProductFields
 from backend.catalogue.sources_on_web import is_web
 from backend.errors import InvalidInput
 

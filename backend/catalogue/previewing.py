@@ -29,9 +29,10 @@ from backend.catalogue.preview_schemas import (
     ProductPreview,
     RowProblem,
 )
-from backend.catalogue.schemas import AttributeKind, AttributeValue, composed
+from backend.catalogue.schemas import AttributeKind, AttributeValue
 from backend.catalogue.sources_on_web import is_web
 from backend.catalogue.tables import Attribute, Product
+from backend.catalogue.unicode_forms import composed
 from backend.errors import InvalidInput
 
 PRODUCTS, PROBLEMS = 20, 50

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response, UploadFile
-from fastapi.responses import StreamingResponse
-from pydantic import StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.accounts.actor import Actor, require
-from backend.catalogue import examples, picture_routes, service
-from backend.catalogue.export_limits import with_problems
-from backend.catalogue.exporting import export_lines, export_size, export_zip
+from backend.catalogue import examples, export_routes, picture_routes, service
 from backend.catalogue.facets import facets, summary
+from backend.catalogue.filter_query import Filters
 from backend.catalogue.listing import list_products, read_filter
 from backend.catalogue.presenting import active_gallery, to_schema
 from backend.catalogue.renditions import prepare_image, store_image
@@ -24,7 +20,6 @@ from backend.catalogue.schemas import (
     BulkEdit,
     BulkResult,
     CatalogueSummary,
-    ExportSize,
     Facet,
     ProductCreate,
     ProductOut,
@@ -42,16 +37,6 @@ from backend.runtime import Runtime
 router = APIRouter(prefix="/v1", tags=["catalogue"], responses=PROBLEM_RESPONSES)
 
 _SHOPPER, _MANAGER = Depends(require("shopper")), Depends(require("manager"))
-
-Filters = Annotated[
-    list[Annotated[str, StringConstraints(max_length=2000)]],
-    Query(
-        max_length=50,
-        description="Conditions that must all hold: `key=value`, `key=one,other`, `key!=value`, "
-        "`key>=10`, `key=10..20`.",
-        examples=[["category=dress", "price=10..40"]],
-    ),
-]
 
 
 @router.get("/products", summary="List products", responses=examples.PAGE, dependencies=[_SHOPPER])
@@ -242,66 +227,9 @@ def get_summary(runtime: Runtime = Depends(get_runtime)) -> CatalogueSummary:
         return summary(session, session.scalar(select(active_gallery())))
 
 
-@router.get(
-    "/catalogue/export.jsonl",
-    summary="Export the catalogue",
-    response_class=StreamingResponse,
-    responses=examples.EXPORT,
-    dependencies=[_MANAGER],
-)
-def export(
-    filters: Filters = [],  # noqa: B006 - FastAPI copies it
-    runtime: Runtime = Depends(get_runtime),
-) -> StreamingResponse:
-    """Every product with its fields and the file names of its images, streamed."""
-    with runtime.database.read() as session:
-        wanted = read_filter(session, filters)
-    return _download(
-        export_lines(runtime.database, wanted), "application/x-ndjson", "catalogue.jsonl"
-    )
-
-
-@router.get(
-    "/catalogue/export.zip",
-    summary="Export the catalogue with its images",
-    response_class=StreamingResponse,
-    responses=examples.EXPORT_ZIP,
-    dependencies=[_MANAGER],
-)
-def export_with_images(
-    filters: Filters = [],  # noqa: B006 - FastAPI copies it
-    runtime: Runtime = Depends(get_runtime),
-) -> StreamingResponse:
-    """A zip of `products.jsonl` and the images, streamed; as an import it gives the same again."""
-    with runtime.database.read() as session:
-        wanted = read_filter(session, filters)
-    chunks = export_zip(runtime.database, runtime.blobs, wanted)
-    return _download(chunks, "application/zip", "catalogue.zip")
-
-
-@router.get(
-    "/catalogue/export",
-    summary="How large an export would be",
-    responses=examples.EXPORT_SIZE,
-    dependencies=[_MANAGER],
-)
-def get_export_size(
-    filters: Filters = [],  # noqa: B006 - FastAPI copies it
-    runtime: Runtime = Depends(get_runtime),
-) -> ExportSize:
-    """Products, images and the images' bytes; and whether a zip or folder of them comes back."""
-    with runtime.database.read() as session:
-        size = export_size(session, read_filter(session, filters))
-    return with_problems(size, runtime.settings.max_upload_bytes)
-
-
-def _download(chunks: Iterator[str] | Iterator[bytes], form: str, name: str) -> StreamingResponse:
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(chunks, media_type=form, headers=disposition)
-
-
 def _shown(session: Session, product: Product) -> ProductOut:
     return to_schema(session, [product])[0]
 
 
+router.include_router(export_routes.router)
 router.include_router(picture_routes.router)

@@ -26,9 +26,10 @@ from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.catalogue import noting
+from backend.catalogue.field_types import sku_form
 from backend.catalogue.lost_pictures import forget_problems
 from backend.catalogue.renditions import ImageFacts
-from backend.catalogue.schemas import BulkEdit, ProductCreate, ProductUpdate, sku_form
+from backend.catalogue.schemas import BulkEdit, ProductCreate, ProductUpdate
 from backend.catalogue.tables import Blob, Image, Product, Removal
 from backend.catalogue.writing import (
     change_product,

@@ -25,6 +25,11 @@ def normalised(form: Literal["NFC", "NFKD"], text: str) -> str:
     return unicodedata.normalize(form, text)
 
 
+def composed(text: str) -> str:
+    """In Unicode's composed form (NFC), so that what looks the same is the same."""
+    return normalised("NFC", text)
+
+
 def _longest_run(text: str) -> int:
     runs = groupby(text, _is_mark)
     return max((sum(1 for _ in run) for is_mark, run in runs if is_mark), default=0)

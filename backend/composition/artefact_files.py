@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from backend.composition.card import CARD, TRAINED, ModelCard
 from backend.disk_space import FULL
 from backend.errors import InvalidInput, NoSpace
+from backend.whole_files import flush_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,7 +90,7 @@ def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
             _write(aside / name, data)
         aside.chmod(0o755)
-        _flush(aside)
+        flush_folder(aside)
         _put(aside, folder)
     except OSError as error:
         if error.errno not in FULL:
@@ -122,12 +123,4 @@ def _put(aside: Path, folder: Path) -> None:
             old.rename(folder)
             raise
         shutil.rmtree(old)
-    _flush(folder.parent)
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush_folder(folder.parent)

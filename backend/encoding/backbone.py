@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -14,29 +13,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from backend.encoding.devices import resolved_device
 from backend.encoding.features import BadFeatures, Features, checked
 from backend.encoding.fingerprint import image_fingerprint, text_fingerprint
 from backend.encoding.injection import injected_features, token_width
-from backend.encoding.loading import (
-    Parts,
-    architecture_facts,
-    overlaid,
-    read_parts,
-    text_facts,
-)
+from backend.encoding.loading import Parts, architecture_facts, overlaid, read_parts, text_facts
 from backend.encoding.preprocessing import Preprocessing
 from backend.encoding.prompts import PartsTokenizer, Prompt
 from backend.encoding.spec import DEMO, BackboneSpec
 from backend.encoding.towers import Model, eot_positions, text_features, trims
 from backend.encoding.vocabulary import Vocabulary
-from backend.errors import InvalidInput, SetupError
+from backend.errors import InvalidInput
 
 __all__ = ["Backbone", "BackboneSpec", "BadFeatures", "Features", "load_backbone", "wrap"]
 
 TOKENS_COUNTED = 4096  # texts longer than this are cut anyway, wherever their end is
-
-
-DEVICES = re.compile(r"cpu|cuda(:\d+)?")
 
 
 class Backbone:
@@ -272,14 +263,3 @@ def wrap(
 def _vocabulary(card: dict[str, Any]) -> Vocabulary | None:
     words = card.get("vocabulary")
     return None if words is None else Vocabulary(words)
-
-
-def resolved_device(device: str) -> str:
-    """The device that `auto` stands for, or this one; SetupError for one that is not there."""
-    if device != "auto" and not DEVICES.fullmatch(device):
-        raise SetupError(f"There is no device {device!r}: use auto, cpu or cuda.")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise SetupError(f"There is no GPU that torch can use as {device!r}: use the device cpu.")
-    return device

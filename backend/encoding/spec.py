@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from backend.encoding.preprocessing import PreprocessingKind
 
 DEMO = "akin-demo"
+HUB, FOLDER = "hf-hub:", "local-dir:"
+"""What the names of backbones from a model hub and from a folder begin with."""
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,8 @@ class BackboneSpec:
     name: str = DEMO
     pretrained: str | None = None
     preprocessing: PreprocessingKind = "clip"
+
+
+def plain_name(name: str) -> str:
+    """An architecture's name as open_clip lists it; hub and folder names as they are."""
+    return name if name.startswith((HUB, FOLDER)) else name.replace("/", "-")

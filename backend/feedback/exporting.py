@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from backend.catalogue.schemas import Split
 from backend.catalogue.tables import Image
 from backend.database import Database
-from backend.feedback.listing import (
+from backend.feedback.joining import (
     ReferenceImage,
     ReferenceProduct,
     TargetImage,

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from backend.catalogue import service as catalogue
 from backend.catalogue.schemas import BulkEdit
 from backend.errors import Conflict
-from backend.feedback.listing import ReferenceProduct, TargetProduct, joined
+from backend.feedback.joining import ReferenceProduct, TargetProduct, joined
 from backend.feedback.schemas import HeldOut, HoldOut
 from backend.feedback.tables import Triplet
 from backend.jobs.broker import Queue

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.audit.service import Subject, note
-from backend.catalogue.schemas import sku_form
+from backend.catalogue.field_types import sku_form
 from backend.catalogue.tables import Image, Product
 from backend.database import Database
 from backend.feedback.formats import Refusal, Row, read_file

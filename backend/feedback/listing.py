@@ -1,23 +1,21 @@
-"""Triplets as lists, counts and pictures: filters become SQL, rows become what the API shows."""
+"""Triplets as lists and counts: filters become SQL, and pages go by cursor."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal, literal_column, or_, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, func, literal, or_, select, tuple_
+from sqlalchemy.orm import Session
 
-from backend.catalogue.presenting import picture_path
-from backend.catalogue.tables import Image, Product
 from backend.errors import InvalidInput
-from backend.feedback.reasons import reasons
+from backend.feedback.joining import ReferenceProduct, TargetProduct, joined
+from backend.feedback.presenting import shown
 from backend.feedback.schemas import (
     ReviewRequest,
     TripletFilter,
     TripletOrder,
     TripletOut,
-    TripletPicture,
     TripletSplit,
     TripletSummary,
 )
@@ -25,28 +23,6 @@ from backend.feedback.service import not_there
 from backend.feedback.splits import HELD_OUT, counted, numbers_in
 from backend.feedback.tables import UNSCORED, Triplet
 from backend.paging import Page, decode_cursor, encode_cursor
-from backend.registry.tables import ModelVersion
-
-ReferenceImage, TargetImage = aliased(Image), aliased(Image)
-ReferenceProduct, TargetProduct = aliased(Product), aliased(Product)
-
-split_of_products: ColumnElement[str] = case(
-    (ReferenceProduct.split.is_(None), TargetProduct.split),
-    (ReferenceProduct.split == TargetProduct.split, TargetProduct.split),
-    else_=literal_column("'mixed'"),
-)
-"""The split of a triplet in a statement that `joined` made; an uploaded picture has none."""
-
-
-def joined(statement: Any) -> Any:
-    """A selection from triplets, with both images and their products beside them."""
-    return (
-        statement.select_from(Triplet)
-        .join(TargetImage, TargetImage.id == Triplet.target_image_id)
-        .join(TargetProduct, TargetProduct.id == TargetImage.product_id)
-        .outerjoin(ReferenceImage, ReferenceImage.id == Triplet.reference_image_id)
-        .outerjoin(ReferenceProduct, ReferenceProduct.id == ReferenceImage.product_id)
-    )
 
 
 def matching(wanted: TripletFilter) -> list[ColumnElement[bool]]:
@@ -84,13 +60,13 @@ def list_triplets(
         place, total = _read(cursor, order)
         where.append(place)
     rows, total = _first(session, wanted.split, where, order, limit + 1, total)
-    shown = rows[:limit]
+    page = rows[:limit]
     further = None
     if len(rows) > limit:
-        further = encode_cursor([order, repr(shown[-1][1]), shown[-1][0], total])
-    by_number = _shown(session, Triplet.number.in_([row[0] for row in shown])) if shown else {}
+        further = encode_cursor([order, repr(page[-1][1]), page[-1][0], total])
+    by_number = shown(session, Triplet.number.in_([row[0] for row in page])) if page else {}
     return Page(
-        items=[by_number[row[0]] for row in shown if row[0] in by_number],
+        items=[by_number[row[0]] for row in page if row[0] in by_number],
         next_cursor=further,
         total=total,
     )
@@ -150,7 +126,7 @@ def _count(
 
 def find_triplet(session: Session, triplet_id: str) -> TripletOut:
     """One triplet; raises NotFound."""
-    found = {} if "\0" in triplet_id else _shown(session, Triplet.id == triplet_id)
+    found = {} if "\0" in triplet_id else shown(session, Triplet.id == triplet_id)
     if not found:
         raise not_there(triplet_id)
     return next(iter(found.values()))
@@ -173,57 +149,6 @@ def _counted(session: Session, column: Any) -> dict[str, int]:
     counts = select(column, func.count()).select_from(Triplet).group_by(column)
     return dict(session.execute(counts).all())
 
-
-def _shown(session: Session, which: ColumnElement[bool]) -> dict[int, TripletOut]:
-    columns = (Triplet, ReferenceImage, ReferenceProduct, TargetImage, TargetProduct,
-               ModelVersion.name, split_of_products)  # fmt: skip
-    rows = joined(select(*columns)).outerjoin(
-        ModelVersion, ModelVersion.id == Triplet.model_version_id
-    )
-    return {row[0].number: _triplet_out(row) for row in session.execute(rows.where(which))}
-
-
-def _triplet_out(row: Sequence[Any]) -> TripletOut:
-    triplet, reference_image, reference_product, image, product, version, split = row
-    reference = (
-        _uploaded(triplet.reference_sha256)
-        if reference_image is None
-        else _picture(reference_image, reference_product)
-    )
-    kept = {name: getattr(triplet, name) for name in _COLUMNS}
-    return TripletOut(
-        **kept,
-        reference=reference,
-        target=_picture(image, product),
-        split=split,
-        model_version=version,
-        score=None if triplet.score == UNSCORED else triplet.score,
-        reasons=reasons(triplet.score_parts, is_target=triplet.is_target),
-    )
-
-
-def _picture(image: Image, product: Product) -> TripletPicture:
-    return TripletPicture(
-        image_id=image.id,
-        sha256=image.sha256,
-        thumbnail=picture_path(image.sha256, "thumbnail"),
-        product_id=product.id,
-        sku=product.sku,
-        title=product.title,
-        split=product.split,
-    )
-
-
-def _uploaded(sha256: str | None) -> TripletPicture:
-    path = None if sha256 is None else picture_path(sha256, "thumbnail")
-    return TripletPicture(sha256=sha256, thumbnail=path)
-
-
-_COLUMNS = (
-    "id", "state", "source", "caption", "is_target", "text", "without", "strength", "session",
-    "composer", "gallery", "rank", "score_parts", "actor", "created_at", "reviewed_by",
-    "reviewed_at",
-)  # fmt: skip
 
 _TRAINED_ON = (
     # Not "= 'train'": SQLite would begin with all of those products.

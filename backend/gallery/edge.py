@@ -1,33 +1,25 @@
 """Galleries in the process itself: Qdrant Edge, one shard (a folder) a gallery.
 
-Facts of the engine this file is built round, found by trying version 0.9: its calls hold the
-interpreter lock, `optimize` for many seconds, so that one runs in a child process; its write-ahead
-log grows until `flush`; and how it fails is in `backend.gallery.edge_failures`.
+A fact of the engine this file is built round, found by trying version 0.9: its calls hold the
+interpreter lock, `optimize` for many seconds, so that one runs in a child process. How a shard is
+held open, written and flushed is in `backend.gallery.edge_held_shard`.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import qdrant_edge as engine
-import structlog
 from numpy.typing import ArrayLike
 
-from backend import disk_space
-from backend.disk_space import check_room
-from backend.errors import Unavailable
 from backend.gallery.attributes import facet_kind, is_indexed
 from backend.gallery.edge_codes import are_left, laid_out
-from backend.gallery.edge_failures import reading, writing
+from backend.gallery.edge_held_shard import HeldShard
 from backend.gallery.edge_shard import (
     check_room_to_optimise,
     is_mostly_dead,
-    load_shard,
     optimise_shard,
     shard_dim,
 )
@@ -64,10 +56,6 @@ from backend.gallery.window import next_page, ordered_window, scores_by_id
 # Below this many points exact search is fast enough (50,000 x 512: 9 ms on two busy cores).
 EXACT_BELOW = 100_000
 OUTSIDE_GRAPH = 5  # this part of it may lie outside the graph of an optimised gallery
-FLUSH_EVERY = 10_000  # points written
-
-
-log = structlog.get_logger()
 
 
 class EdgeGallery:
@@ -83,10 +71,7 @@ class EdgeGallery:
         layout = layout or Layout()
         self._codes = layout.quantization.kind
         self._params = search_params(layout)
-        self._unflushed = 0
-        self._is_lent = False
-        self._lock = threading.RLock()
-        self._shard: Any = load_shard(path, self._codes)
+        self._shard = HeldShard(path, self._codes)
         self._attributes: dict[str, Kind] = attribute_kinds(self._shard.info().payload_schema)
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -94,11 +79,11 @@ class EdgeGallery:
 
     def restore(self, stored: Mapping[str, Stored]) -> None:
         points = [engine_point(point_id, point) for point_id, point in stored.items()]
-        self._update(engine.UpdateOperation.upsert_points(points), len(points))
+        self._shard.update(engine.UpdateOperation.upsert_points(points), len(points))
 
     def delete(self, ids: Sequence[str]) -> None:
         check_ids(ids)
-        self._update(engine.UpdateOperation.delete_points(list(ids)), len(ids))
+        self._shard.update(engine.UpdateOperation.delete_points(list(ids)), len(ids))
 
     def set_payload(self, payloads: Mapping[str, Payload]) -> None:
         check_ids(list(payloads))
@@ -107,7 +92,7 @@ class EdgeGallery:
             only = having_ids([point_id])
             fields = payload_fields({**payload})
             fields.pop("norm", None)
-            self._update(engine.UpdateOperation.set_payload_by_filter(only, fields), 1)
+            self._shard.update(engine.UpdateOperation.set_payload_by_filter(only, fields), 1)
 
     def search(
         self,
@@ -126,7 +111,7 @@ class EdgeGallery:
 
         def nearest(count: int) -> list[Hit]:
             request = engine_query(unit, count, conditions, payload_selector(keys), self._params)
-            with self._reading() as shard:
+            with self._shard.reading() as shard:
                 found = shard.search(request)
             return [hit_from(scored) for scored in found]
 
@@ -137,14 +122,14 @@ class EdgeGallery:
         among, units = having_ids(ids), unit_vectors(vectors, self.dim)
         exact = exact_params()
         requests = [engine_query(unit, len(ids), among, params=exact) for unit in units]
-        with self._reading() as shard:
+        with self._shard.reading() as shard:
             found = [shard.search(request) for request in requests] if ids else []
         return scores_by_id(found)
 
     def fetch(self, ids: Sequence[str], keys: Sequence[str] | None = None) -> dict[str, Stored]:
         check_ids(ids)
         selector = payload_selector(keys, "norm")
-        with self._reading() as shard:
+        with self._shard.reading() as shard:
             records = shard.retrieve(list(ids), with_payload=selector, with_vector=True)
         return {str(record.id): stored_from(record, keys) for record in records}
 
@@ -159,7 +144,7 @@ class EdgeGallery:
         request = engine.FacetRequest(
             indexed_path(key, kind), limit=limit, exact=True, filter=engine_filter(filter)
         )
-        with self._reading() as shard:
+        with self._shard.reading() as shard:
             hits = shard.facet(request).hits
         counts = [(h.value == "true" if kind == "bool" else h.value, h.count) for h in hits]
         return sorted(counts, key=lambda pair: (-pair[1], pair[0]))
@@ -175,19 +160,19 @@ class EdgeGallery:
         request = engine.ScrollRequest(
             offset=after, limit=limit + 1, with_payload=payload_selector(keys), with_vector=False
         )
-        with self._reading() as shard:
+        with self._shard.reading() as shard:
             records, _ = shard.scroll(request)
         return next_page(((str(r.id), payload_from(r)) for r in records), after, limit)
 
     def count(self, filter: Filter | None = None) -> int:  # noqa: A002
         request = engine.CountRequest(exact=True, filter=engine_filter(filter))
-        with self._reading() as shard:
+        with self._shard.reading() as shard:
             return int(shard.count(request))
 
     def index_attribute(self, slug: str, kind: Kind) -> None:
-        with self._lock:
+        with self._shard.lock:
             if not is_indexed(slug, kind, self._attributes):
-                self._update(index_operation(f"attributes.{slug}", kind), 0)
+                self._shard.update(index_operation(f"attributes.{slug}", kind), 0)
                 self._attributes[slug] = kind
 
     def indexed_attributes(self) -> dict[str, Kind]:
@@ -203,7 +188,7 @@ class EdgeGallery:
 
         Raises `NoSpace` before anything is begun if the disk may have no room for that.
         """
-        with self._lock:
+        with self._shard.lock:
             points = self.count()
             is_large = points >= self._exact_below
             is_stale = are_left(self._path, self._codes) or is_mostly_dead(self._path, points)
@@ -211,67 +196,17 @@ class EdgeGallery:
                 return
             check_room_to_optimise(self._path)
             outside = self._exact_below // OUTSIDE_GRAPH if is_large else self._exact_below
-            with self._lent():
+            with self._shard.lent():
                 told = partial(begun, points) if begun else lambda: None
                 optimise_shard(self._path, outside, self._codes, told)
 
     def laid(self) -> Laid:
-        with self._reading() as shard:
+        with self._shard.reading() as shard:
             return laid_out(self._path, shard.info(), self._codes, self._exact_below)
-
-    @contextmanager
-    def _lent(self) -> Iterator[None]:
-        """The shard let go for another process, and loaded again in the end."""
-        self._is_lent = True  # before it is closed: else somebody might open it a second time
-        try:
-            self.close()
-            try:
-                yield
-            finally:
-                self._shard = load_shard(self._path, self._codes)
-        finally:
-            self._is_lent = False
 
     @property
     def is_closed(self) -> bool:
-        return self._shard is None and not self._is_lent
+        return self._shard.is_closed
 
     def close(self) -> None:
-        with self._lock:
-            shard, self._shard = self._shard, None
-            if shard is None:
-                return
-            try:
-                with writing(self._path):  # such as a full disk
-                    shard.flush()
-            except Unavailable as failure:
-                log.warning(
-                    "not flushed: what is missing stands in the gallery's log of writes",
-                    gallery=self.name,
-                    error=failure.sentence,
-                )
-            shard.close()
-
-    def _update(self, operation: Any, size: int) -> None:
-        check_room(self._path, disk_space.GALLERY_RESERVE)
-        with self._lock:
-            shard = self._open_shard()
-            with writing(self._path):
-                shard.update(operation)
-                self._unflushed += size
-                if self._unflushed >= FLUSH_EVERY:
-                    shard.flush()
-                    self._unflushed = 0
-
-    @contextmanager
-    def _reading(self) -> Iterator[Any]:
-        """The open shard, to be asked by one at a time."""
-        with self._lock:
-            shard = self._open_shard()
-            with reading(self._path):
-                yield shard
-
-    def _open_shard(self) -> Any:
-        if self._shard is None:
-            raise Unavailable(f"Gallery '{self.name}' is closed: open it again.")
-        return self._shard
+        self._shard.close()

@@ -12,7 +12,7 @@ from backend import clock
 from backend.composition.card import ModelCard
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.registry.deployments import newest
-from backend.registry.noting import facts, note_version
+from backend.registry.noting import facts, note_state, note_version
 from backend.registry.service import free_name
 from backend.registry.tables import GalleryRow, ModelVersion, Promotion
 
@@ -43,7 +43,7 @@ def register(
     version = ModelVersion(
         id=str(uuid4()),
         name=free_name(session, name or card.name),
-        **_made_of(card, artefact),
+        **columns_of(card, artefact),
         recipe=card.recipe[:40],
         parent_id=_parent(session, card),
         figures={},
@@ -55,61 +55,6 @@ def register(
     session.flush()
     note_version(session, actor, "import", version, after=facts(version))
     return version
-
-
-def begin_training(
-    session: Session,
-    *,
-    name: str | None,
-    recipe: str,
-    parent: ModelVersion,
-    parameters: dict[str, Any],
-    data: dict[str, Any],
-    actor: str,
-) -> ModelVersion:
-    """A version in training. Until it is ready its towers are told as its parent's.
-
-    Raises:
-        Conflict: for a name that another version has.
-    """
-    if name is not None and free_name(session, name) != name:
-        raise Conflict(f"There is a model version called {name} already: choose another name.")
-    version = ModelVersion(
-        id=str(uuid4()),
-        name=name or free_name(session, f"{recipe} {clock.now():%Y-%m-%d}"),
-        backbone=parent.backbone,
-        composer=parent.composer,
-        fingerprint=parent.fingerprint,
-        text_fingerprint=parent.text_fingerprint,
-        dim=parent.dim,
-        recipe=recipe,
-        parent_id=parent.id,
-        card={"parameters": parameters, "data": data},
-        figures={},
-        state="training",
-        actor=actor,
-        created_at=clock.now(),
-    )
-    session.add(version)
-    session.flush()
-    asked = {"from": parent.name, "parameters": parameters, "data": data}
-    note_version(session, actor, "train", version, after=facts(version) | asked)
-    return version
-
-
-def finish_training(
-    session: Session, version_id: str, card: ModelCard, artefact: str, figures: dict[str, Any]
-) -> None:
-    """The version is ready: from now on it does not change."""
-    version = _in_training(session, version_id)
-    for column, value in _made_of(card, artefact).items():
-        setattr(version, column, value)
-    version.figures = figures
-    version.error = None
-    version.state = "ready"
-    note_version(
-        session, version.actor, "ready", version, before={"state": "training"}, after=facts(version)
-    )
 
 
 def measured(session: Session, version_id: str, held_out: dict[str, Any], *, actor: str) -> None:
@@ -135,26 +80,6 @@ def check_finished(version: ModelVersion) -> None:
         )
 
 
-def fail_training(session: Session, version_id: str, error: str) -> None:
-    """No model came of it, and why in one sentence."""
-    version = _in_training(session, version_id)
-    version.state, version.error = "failed", error
-    _note_state(session, version.actor, "fail", version, "training", error=error)
-
-
-def resume_training(session: Session, version_id: str) -> None:
-    """A failed version is trained on.
-
-    Raises:
-        Conflict: if it is in another state.
-    """
-    version = version_row(session, version_id, lock=True)
-    if version.state != "failed":
-        raise Conflict(f"{version.name} is {version.state}: only a failed one is trained on.")
-    version.state, version.error = "training", None
-    _note_state(session, version.actor, "resume", version, "failed")
-
-
 def archive(
     session: Session, version_id: str, *, actor: str, archived: bool = True
 ) -> ModelVersion:
@@ -171,7 +96,7 @@ def archive(
     if archived:
         _refuse_in_use(session, version, "archived")
     version.state = wanted
-    _note_state(session, actor, "archive" if archived else "restore", version, needed)
+    note_state(session, actor, "archive" if archived else "restore", version, needed)
     return version
 
 
@@ -216,13 +141,6 @@ def rename(session: Session, version_id: str, name: str, *, actor: str) -> Model
     return version
 
 
-def _note_state(
-    session: Session, actor: str, action: str, version: ModelVersion, before: str, **more: str
-) -> None:
-    after = {"state": version.state, **more}
-    note_version(session, actor, action, version, before={"state": before}, after=after)
-
-
 def _told_figures(held_out: dict[str, Any] | None) -> dict[str, Any]:
     if not held_out:
         return {}
@@ -230,7 +148,8 @@ def _told_figures(held_out: dict[str, Any] | None) -> dict[str, Any]:
     return {"triplets": held_out["triplets"], "split": held_out["split"], **composed}
 
 
-def _made_of(card: ModelCard, artefact: str) -> dict[str, Any]:
+def columns_of(card: ModelCard, artefact: str) -> dict[str, Any]:
+    """What a version's row says of the model that it is, once its artefact is stored."""
     return {
         "backbone": card.backbone.model_dump(mode="json"),
         "composer": card.composer.kind,
@@ -240,13 +159,6 @@ def _made_of(card: ModelCard, artefact: str) -> dict[str, Any]:
         "card": card.model_dump(mode="json"),
         "artefact": artefact,
     }
-
-
-def _in_training(session: Session, version_id: str) -> ModelVersion:
-    version = version_row(session, version_id, lock=True)
-    if version.state != "training":
-        raise Conflict(f"{version.name} is {version.state}, not in training: nothing was changed.")
-    return version
 
 
 def _parent(session: Session, card: ModelCard) -> str | None:

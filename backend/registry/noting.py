@@ -25,6 +25,14 @@ def note_version(
     note(session, actor, f"model.{action}", subject, before=before, after=after)
 
 
+def note_state(
+    session: Session, actor: str, action: str, version: ModelVersion, before: str, **more: str
+) -> None:
+    """Write down that a version is in another state now."""
+    after = {"state": version.state, **more}
+    note_version(session, actor, action, version, before={"state": before}, after=after)
+
+
 def facts(version: ModelVersion) -> dict[str, Any]:
     """What is told of a version that came or is gone."""
     return {

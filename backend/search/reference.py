@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Row, Select, and_, bindparam, select
 from sqlalchemy.orm import Session
 
-from backend.catalogue.schemas import sku_form
+from backend.catalogue.field_types import sku_form
 from backend.catalogue.service import get_by_sku
 from backend.catalogue.tables import Image, Product
 from backend.errors import Conflict, InvalidInput, NotFound

@@ -13,7 +13,7 @@ from sqlalchemy.orm import object_session
 
 from backend.errors import Conflict
 from backend.jobs.tables import Job
-from backend.registry import lifecycle
+from backend.registry.in_training import fail_training, resume_training
 from backend.registry.tables import ModelVersion
 
 CANCELLED = "The training was cancelled: retry its job to go on from its last checkpoint."
@@ -36,8 +36,8 @@ def follow(job: Job) -> None:
             )
         return
     if version.state == "training" and job.state == "failed":
-        lifecycle.fail_training(session, version.id, job.error or "It failed.")
+        fail_training(session, version.id, job.error or "It failed.")
     elif version.state == "training" and job.state == "cancelled":
-        lifecycle.fail_training(session, version.id, CANCELLED)
+        fail_training(session, version.id, CANCELLED)
     elif version.state == "failed" and job.state == "queued":
-        lifecycle.resume_training(session, version.id)
+        resume_training(session, version.id)

@@ -13,7 +13,7 @@ from backend.jobs.broker import Queue
 from backend.jobs.schemas import TRAIN
 from backend.jobs.tables import Job
 from backend.registry.deployments import active
-from backend.registry.lifecycle import begin_training
+from backend.registry.in_training import begin_training
 from backend.registry.tables import ModelVersion
 from backend.settings import Settings
 from backend.training.folders import checked_folder

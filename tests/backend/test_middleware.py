@@ -8,8 +8,8 @@ from fastapi.testclient import TestClient
 
 from backend import problems
 from backend.bodies import BodyLimit
-from backend.errors import Conflict
 from backend.middleware import HostCheck, OriginCheck, RequestMetrics
+from tests.api import add_failures
 
 LIMIT = 1000
 
@@ -18,6 +18,7 @@ LIMIT = 1000
 def client():
     app = FastAPI()
     problems.install(app)
+    add_failures(app)
     app.add_middleware(RequestMetrics)
     app.add_middleware(BodyLimit, limit=LIMIT)
     app.add_middleware(OriginCheck, allowed=["shop.example"])
@@ -32,14 +33,6 @@ def client():
     @app.post("/v1/imports/streamed")
     async def streamed(request: Request) -> int:
         return len(await request.body())
-
-    @app.get("/conflict")
-    def conflict() -> None:
-        raise Conflict("It is taken: choose another.")
-
-    @app.get("/broken")
-    def broken() -> None:
-        raise RuntimeError("secret detail")
 
     return TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
 

@@ -7,9 +7,9 @@ from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
 
 from backend import problems
-from backend.errors import Conflict
 from backend.middleware import HostCheck
 from backend.security_headers import DOCS_POLICY, SECURITY_HEADERS, SecurityHeaders
+from tests.api import add_failures
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -18,6 +18,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 def client():
     app = FastAPI()
     problems.install(app)
+    add_failures(app)
     app.add_middleware(HostCheck, allowed=[])
     app.add_middleware(SecurityHeaders)
 
@@ -28,14 +29,6 @@ def client():
     @app.get("/picture")
     def picture() -> Response:
         return Response(b"", media_type="image/webp", headers={"Cache-Control": IMMUTABLE})
-
-    @app.get("/conflict")
-    def conflict() -> None:
-        raise Conflict("It is taken: choose another.")
-
-    @app.get("/broken")
-    def broken() -> None:
-        raise RuntimeError("secret detail")
 
     return TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
 

@@ -60,6 +60,7 @@ def cells(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
+@pytest.mark.slow
 def test_one_command_makes_the_whole_table(out):
     rows = cells((out / "composers.md").read_text())
     assert [row[0] for row in rows] == WAYS

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import httpx
 import pytest
-import uvicorn
 from filelock import FileLock
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +15,7 @@ from starlette.routing import Route
 
 from benchmarks.load import Load, put_on
 from benchmarks.serving import searchable_copy
+from tests.api import served
 
 
 class Shop:
@@ -38,17 +36,8 @@ class Shop:
         return JSONResponse({"timings_ms": {"gallery": 2.0, "total": 0.0}})
 
 
-@contextmanager
-def serve(shop: Shop) -> Iterator[str]:
-    app = Starlette(routes=[Route("/", shop.answer, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+def serve(shop: Shop) -> AbstractContextManager[str]:
+    return served(Starlette(routes=[Route("/", shop.answer, methods=["POST"])]))
 
 
 def loaded(shop: Shop, clients: int, first: int, count: int, warm_up: int) -> Load:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests import warm
 from tests.backend.search.shop import write_tiny_backbone
 from tests.end_to_end.server import Server
 from workers.datasets.wardrobe.dataset import write_dataset
@@ -23,6 +24,7 @@ def no_server_is_left() -> Iterator[None]:
     children = psutil.Process().children()
     commands = [child.as_dict(["cmdline"], ad_value=[])["cmdline"] for child in children]
     assert [command for command in commands if "backend.cli" in command] == []
+    assert warm.alive() == []
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +34,9 @@ def servers(
     """Makes servers that are gone when the tests of the module are over."""
     with ExitStack() as stack:
 
-        def make(*options: str) -> Server:
+        def make(*options: str, cold: bool = False) -> Server:
             home = tmp_path_factory.mktemp("server") / "home"
-            return stack.enter_context(Server(home, options or ("--no-ui",)))
+            return stack.enter_context(Server(home, options or ("--no-ui",), cold=cold))
 
         yield make
 

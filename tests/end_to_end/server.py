@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from backend.client import AkinClient
+from tests import warm
 
 START_SECONDS = 240  # so long only where many things run on few cores
 
@@ -35,11 +36,13 @@ class Server:
     options: tuple[str, ...] = ("--no-ui",)
     port: int = field(default_factory=free_port)
     ui_port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | warm.Process | None = None
     log: Path | None = None
     """The folder of its log, if not the one that holds the data folder."""
     prefix: tuple[str, ...] = ()
     """What is put before the command, to take rights from it."""
+    cold: bool = False
+    """Whether it starts in an interpreter of its own, as for a user (see `tests.warm`)."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -57,12 +60,13 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        log = self.log_file.open("ab")
-        self.process = subprocess.Popen(
-            [*self.akin, "up", "--home", str(self.home), "--port", str(self.port),
-             "--ui-port", str(self.ui_port), *self.options],
-            stdout=log, stderr=log,
-        )  # fmt: skip
+        begin = subprocess.Popen if self.cold or self.prefix else warm.start
+        with self.log_file.open("ab") as log:
+            self.process = begin(
+                [*self.akin, "up", "--home", str(self.home), "--port", str(self.port),
+                 "--ui-port", str(self.ui_port), *self.options],
+                stdout=log, stderr=log,
+            )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
         with AkinClient(self.url) as client:
             while not client.ready():
@@ -80,13 +84,16 @@ class Server:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """An `akin` command against this server."""
-        return subprocess.run(
-            [*self.akin, *arguments],
-            env={**os.environ, "AKIN_URL": self.url},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {**os.environ, "AKIN_URL": self.url}
+        if self.prefix:
+            return subprocess.run(
+                [*self.akin, *arguments],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        return warm.run([*self.akin, *arguments], env=environment)
 
     def kill(self) -> None:
         assert self.process is not None

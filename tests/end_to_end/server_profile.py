@@ -29,7 +29,7 @@ from backend.client import AkinClient
 from backend.database import Database
 from backend.gallery.opening import open_store
 from backend.gallery.port import GalleryStore
-from tests import qdrant_standin
+from tests import qdrant_standin, warm
 from tests.conftest import scratch_postgres
 from tests.end_to_end.postgres_process import PostgresProcess
 from tests.end_to_end.server import free_port
@@ -54,7 +54,9 @@ class ServerProfile:
     settings: dict[str, str] = field(default_factory=dict)
     own_postgres: PostgresProcess | None = None
     """A server that lives already, in place of a database in the one that tests share."""
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict, init=False)
+    running: dict[str, subprocess.Popen[bytes] | warm.Process] = field(
+        default_factory=dict, init=False
+    )
 
     def __post_init__(self) -> None:
         if shutil.which("redis-server") is None:
@@ -216,14 +218,15 @@ class ServerProfile:
     def _spawn(self, name: str) -> None:
         assert name not in self.running, f"{name} runs already"
         with self._log_path(name).open("ab") as log:
-            self.running[name] = subprocess.Popen(
-                self._command(name),
-                cwd=REPOSITORY,
-                env=self.environment(name),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            command, environment = self._command(name), self.environment(name)
+            if name in {"redis", "standin"}:
+                self.running[name] = subprocess.Popen(
+                    command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
+            else:
+                self.running[name] = warm.start(
+                    command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log
+                )
 
     def _command(self, name: str) -> list[str]:
         if name == "redis":
@@ -285,14 +288,7 @@ class ServerProfile:
             time.sleep(0.05)
 
     def _run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            cwd=REPOSITORY,
-            env=self.environment("commands"),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return warm.run(command, cwd=REPOSITORY, env=self.environment("commands"))
 
     def _log_path(self, name: str) -> Path:
         return self.folder / f"{name}.log"

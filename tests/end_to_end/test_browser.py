@@ -18,7 +18,7 @@ SECONDS = 60_000
 @pytest.fixture(scope="module")
 def site(servers):
     """A server with its UI, and an empty catalogue."""
-    return servers("--ui")
+    return servers("--ui", cold=True)
 
 
 @pytest.fixture

@@ -110,6 +110,7 @@ def test_a_wrong_setting_of_the_environment(tmp_path):
     assert_told(akin("search", "--text", "x", AKIN_PORT="abc"), "The setting port is 'abc'")
 
 
+@pytest.mark.slow
 def test_reset_empties_a_folder_that_nobody_holds(tmp_path, tiny):
     with Server(tmp_path / "home", ("--no-ui", "--backbone", tiny)) as server:
         assert_told(akin("reset", "--home", str(server.home), "--yes"), "is in use by process")

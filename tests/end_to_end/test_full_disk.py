@@ -68,6 +68,7 @@ def assert_no_space(refused: pytest.ExceptionInfo[ApiError]) -> None:
     assert "make room and try again; what was stored is kept." in refused.value.sentence
 
 
+@pytest.mark.slow
 def test_it_says_so_and_goes_on(server: Server, disk: Disk, tiny: str) -> None:
     with AkinClient(server.url) as client:
         red = client.product_by_sku("red")

@@ -33,7 +33,7 @@ def wait_until(condition, seconds=90):
 
 def test_nothing_is_lost_and_nothing_is_twice(servers, tmp_path):
     write_dataset(tmp_path / "wardrobe", ITEMS, seed=5, size=96)
-    server = servers()
+    server = servers(cold=True)
     with AkinClient(server.url) as client:
         job = begin_import(client, tmp_path / "wardrobe" / "images")
         wait_until(lambda: client.summary().images >= ITEMS // 5)

@@ -16,6 +16,7 @@ from backend.catalogue.schemas import ProductUpdate
 from backend.client import AkinClient, ApiError
 from backend.outages import READ_ONLY
 from backend.search.schemas import SearchRequest
+from tests import warm
 from tests.disks import small_disk
 from tests.end_to_end.server import Server, free_port
 from tests.end_to_end.test_full_disk import COLOURS, begin, is_idle
@@ -31,14 +32,11 @@ OBEYING = (
 
 def up(server: Server) -> subprocess.CompletedProcess[str]:
     """A start that is to fail."""
-    return subprocess.run(
-        [*server.akin, "up", "--home", str(server.home), "--port", str(free_port()), "--no-ui",
-         *server.options],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )  # fmt: skip
+    port = ("--port", str(free_port()))
+    command = [*server.akin, "up", "--home", str(server.home), *port, "--no-ui", *server.options]
+    if not server.prefix:
+        return warm.run(command)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.fixture
@@ -78,6 +76,7 @@ def assert_it_searches(client: AkinClient) -> None:
     assert len(client.search(SearchRequest(reference_sku="red")).results) == len(COLOURS) - 1
 
 
+@pytest.mark.slow
 def test_while_it_runs_and_from_the_start(server: Server) -> None:
     with AkinClient(server.url) as client:
         with read_only(server.home / "blobs"):

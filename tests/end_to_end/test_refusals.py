@@ -4,22 +4,17 @@ traceback, the right exit code."""
 from __future__ import annotations
 
 import socket
-import subprocess
 import sys
 
 import pytest
 
+from tests import warm
 from tests.end_to_end.server import free_port
 
 
 def akin(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "backend.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment},
-    )
+    env = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment}
+    return warm.run([sys.executable, "-m", "backend.cli", *arguments], env=env)
 
 
 def assert_told(done, *parts):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Annotated
 
-import uvicorn
 from fastapi import FastAPI, Form, Query, Request, Response, UploadFile
 from fastapi.responses import JSONResponse
 
@@ -43,6 +41,7 @@ from backend.jobs.schemas import JobItemOut, JobOut
 from backend.paging import Page
 from backend.registry.schemas import ComposerInfo, ModelInfo
 from backend.search.schemas import SearchRequest, SearchResponse
+from tests.api import served
 from tests.ui.shop import Shop
 from tests.ui.shop_jobs import add_job
 from tests.ui.standin_admin import add_admin
@@ -63,19 +62,6 @@ def serve(shop: Shop, port: int = 0) -> Iterator[str]:
     """Serve the shop on loopback; the URL."""
     with served(create_app(shop), port) as url:
         yield url
-
-
-@contextmanager
-def served(app: FastAPI, port: int = 0) -> Iterator[str]:
-    """Serve an app on loopback; the URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
 
 
 def create_app(shop: Shop) -> FastAPI:

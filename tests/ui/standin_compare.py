@@ -12,7 +12,8 @@ from backend.registry.schemas import VersionOut
 from backend.search.compare_schemas import ComparedAnswer, ComparedSearch, CompareSearchRequest
 from backend.search.schemas import SearchResponse
 from backend.training.measuring_schemas import CompareRequest
-from tests.ui.shop import OPENED, Shop
+from tests.ui import standin_models
+from tests.ui.shop import Shop
 from tests.ui.shop_jobs import add_job
 
 
@@ -54,28 +55,14 @@ def compared(
 
 
 def add_version(shop: Shop, name: str, **facts: Any) -> VersionOut:
-    """A ready version of the shop, with `facts` over that."""
-    blank: dict[str, Any] = {
+    """A trained version of the shop, ready, with `facts` over that."""
+    trained: dict[str, Any] = {
         "id": f"v-{name}",
-        "name": name,
-        "state": "ready",
-        "active": False,
         "recipe": "combiner",
-        "backbone": "akin-demo",
         "composer": "combiner",
-        "parent": None,
-        "gallery": "g-9f86",
-        "text_fingerprint": None,
         "fingerprint": "9f86" * 16,
-        "dim": 256,
-        "figures": {},
-        "actor": "ann",
-        "created_at": OPENED,
-        "promoted_at": None,
     }
-    version = VersionOut.model_validate(blank | facts)
-    shop.versions[version.id] = version
-    return version
+    return standin_models.add_version(shop, name, **(trained | facts))
 
 
 def _ranks(one: SearchResponse, other: SearchResponse) -> dict[str, int | None]:

@@ -16,9 +16,9 @@ from backend.accounts import passwords, service
 from backend.app import create_app
 from backend.client import AkinClient
 from backend.runtime import Runtime
+from tests.api import served
 from tests.backend.catalogue.stock import stocked
 from tests.ui.conftest import html
-from tests.ui.standin import served
 from tests.ui.test_browser import ARGUMENTS, CHROMIUM, _wait_for, free_port
 from ui.connection import TOKEN
 

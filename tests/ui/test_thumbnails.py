@@ -10,18 +10,16 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
-from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from backend import problems
 from backend.catalogue.routes import router
 from backend.encoding.decode_pool import DecodePool
 from backend.errors import Unavailable
 from backend.runtime import Runtime
+from tests.api import api_of, served
 from tests.backend.encoding import hostile
-from tests.ui.standin import served
 from ui import thumbnails
 from ui.thumbnails import data_uri, drawn
 
@@ -51,11 +49,7 @@ def server(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     decoder = DecodePool(2, runtime.limits, seconds=PATIENCE)
     decoder.warm_up()
     monkeypatch.setattr(runtime, "query_decoder", decoder)
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    with served(app) as url:
+    with served(api_of(runtime, router)) as url:
         monkeypatch.setenv("AKIN_URL", url)
         yield url
     decoder.close()

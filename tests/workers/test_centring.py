@@ -11,10 +11,9 @@ from typer.testing import CliRunner
 from backend.cli import app
 from backend.composition.artefact import load_model, read_card, untrained_model, write_artefact
 from backend.composition.sphere import normalise
-from backend.encoding.backbone import BackboneSpec, load_backbone
 from backend.errors import InvalidInput
 from tests.backend.composition.trained_models import write_model
-from tests.backend.search.shop import write_tiny_backbone
+from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
 from tests.workers.trainer.benchmark_data import catalogue, paint
 from workers import centring
 
@@ -22,7 +21,7 @@ from workers import centring
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     folder = write_tiny_backbone(tmp_path_factory.mktemp("centring") / "tiny")
-    return load_backbone(BackboneSpec(f"local-dir:{folder}"), "cpu", 1)
+    return load_tiny_backbone(folder)
 
 
 @pytest.fixture

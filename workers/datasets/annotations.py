@@ -174,10 +174,20 @@ def read_table(path: Path) -> list[Row]:
 def read_lines(path: Path) -> Iterator[str]:
     """Each line without its end, read as it is asked for.
 
-    Raises InvalidInput where a line is no UTF-8 or longer than a million bytes.
+    Raises InvalidInput where there is no such file, and as `placed_lines`.
     """
     if not path.is_file():
         raise InvalidInput(f"{path} is not there, or no file: bring it there.")
+    for _, _, _, line in placed_lines(path):
+        yield line.strip()
+
+
+def placed_lines(path: Path) -> Iterator[tuple[int, int, int, str]]:
+    """Number, first byte, byte after the last, and text of each line, its end included.
+
+    Raises InvalidInput where a line is no UTF-8 or longer than a million bytes.
+    """
+    start = 0
     with path.open("rb") as file:
         for number in count(1):
             line = file.readline(MAX_LINE + 1)
@@ -186,9 +196,11 @@ def read_lines(path: Path) -> Iterator[str]:
             if len(line) > MAX_LINE:
                 raise InvalidInput(f"{path}, line {number}: over {MAX_LINE:,} bytes: shorten it.")
             try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                text = line.decode()
             except UnicodeDecodeError as error:
                 raise not_utf8(f"{path}, line {number}") from error
+            yield number, start, start + len(line), text if start else text.removeprefix("\ufeff")
+            start += len(line)
 
 
 def read_json_lines(path: Path) -> Iterator[Row]:

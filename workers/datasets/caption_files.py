@@ -15,16 +15,8 @@ from typing import Protocol
 from backend.catalogue.json_lines import DECLARATION
 from backend.encoding.decoding import DecodeLimits
 from backend.errors import InvalidInput
-from workers.datasets.annotations import MAX_LINE
-from workers.datasets.caption_records import (
-    Captioned,
-    Columns,
-    Place,
-    bytes_at,
-    lines,
-    object_of,
-    text_of,
-)
+from workers.datasets.annotations import MAX_LINE, placed_lines
+from workers.datasets.caption_records import Captioned, Columns, Place, bytes_at, object_of, text_of
 from workers.datasets.image_files import ENDINGS
 from workers.datasets.tar_members import Member, members
 
@@ -76,7 +68,7 @@ class TextFile:
         self.path = path
 
     def scan(self) -> Iterator[tuple[Place, str] | None]:
-        for _, start, end, text in lines(self.path):
+        for _, start, end, text in placed_lines(self.path):
             if caption := text.strip():
                 yield (start, end), caption
 
@@ -96,7 +88,7 @@ class JsonLinesFile:
         self._columns: dict[tuple[str, ...], Columns] = {}
 
     def scan(self) -> Iterator[tuple[Place, str] | None]:
-        for number, start, end, text in lines(self.path):
+        for number, start, end, text in placed_lines(self.path):
             if not text.strip():
                 continue
             where = f"{self.path}, line {number}"
@@ -125,7 +117,7 @@ class TableFile:
 
     def __init__(self, path: Path, column: str | None) -> None:
         self.path = path
-        first = next((text for *_, text in lines(path)), "")
+        first = next((text for *_, text in placed_lines(path)), "")
         self._delimiter = "\t" if "\t" in first else ","
         self._header = next((row for *_, row in self._rows()), [])
         self._columns = Columns.of(self._header, column, str(path))
@@ -157,7 +149,7 @@ class TableFile:
 
         def fed() -> Iterator[str]:
             nonlocal line, end
-            for line, _, end, text in lines(self.path):  # noqa: B007 (read outside)
+            for line, _, end, text in placed_lines(self.path):  # noqa: B007 (read outside)
                 yield text
 
         try:

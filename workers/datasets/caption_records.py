@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from backend.errors import InvalidInput
-from workers.datasets.annotations import MAX_LINE, Row, not_utf8
+from workers.datasets.annotations import Row, not_utf8
 
 COLUMNS = ("caption", "title", "text")
 """The columns or keys that a caption is looked for in, in this order and in any case."""
@@ -78,27 +77,6 @@ def picture_file(file: Path, name: str) -> Path:
     above = file.parent.parent / name
     beside = file.parent / name
     return above if not beside.is_file() and above.is_file() else beside
-
-
-def lines(path: Path) -> Iterator[tuple[int, int, int, str]]:
-    """Number, first byte, byte after the last, and text of each line, its end included.
-
-    Raises InvalidInput where a line is no UTF-8 or longer than a million bytes.
-    """
-    start = 0
-    with path.open("rb") as file:
-        for number in count(1):
-            line = file.readline(MAX_LINE + 1)
-            if not line:
-                return
-            if len(line) > MAX_LINE:
-                raise InvalidInput(f"{path}, line {number}: over {MAX_LINE:,} bytes: shorten it.")
-            try:
-                text = line.decode()
-            except UnicodeDecodeError as error:
-                raise not_utf8(f"{path}, line {number}") from error
-            yield number, start, start + len(line), text if start else text.removeprefix("\ufeff")
-            start += len(line)
 
 
 def bytes_at(path: Path, start: int, end: int) -> bytes:

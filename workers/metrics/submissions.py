@@ -8,12 +8,12 @@ each of the queries "0" ... "799".
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from backend.errors import InvalidInput, TooLarge
+from backend.whole_files import write_whole
 from workers.datasets.triplets import Triplet
 from workers.metrics.ranking_files import VERSION, Lists, RankingFile
 
@@ -61,16 +61,7 @@ def circo_file(lists: Lists, queries: int = CIRCO_QUERIES) -> Named:
 def write_files(folder: Path, files: Named) -> list[Path]:
     """Each file aside, flushed, then in its place; the paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [_write(folder / name, content) for name, content in files.items()]
-
-
-def _write(path: Path, content: bytes) -> Path:
-    aside = path.with_name(f"{path.name}.partial")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return aside.replace(path)
+    return [write_whole(folder / name, content) for name, content in files.items()]
 
 
 def _check_length(file: RankingFile, count: int) -> None:

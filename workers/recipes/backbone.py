@@ -30,9 +30,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from backend.encoding.backbone import Backbone, load_backbone, wrap
-from backend.encoding.loading import CARD, FOLDER
+from backend.encoding.loading import CARD
 from backend.encoding.preprocessing import Preprocessing
-from backend.encoding.spec import BackboneSpec
+from backend.encoding.spec import FOLDER, BackboneSpec
 from backend.encoding.towers import Model
 from backend.errors import AkinError
 from workers.trainer import checkpoints

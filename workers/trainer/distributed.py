@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
-from backend.encoding.backbone import resolved_device
+from backend.encoding.devices import resolved_device
 from backend.errors import InvalidInput, SetupError
 from workers.trainer.order import Rows
 

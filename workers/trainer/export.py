@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from backend.encoding.backbone import Backbone, load_backbone
-from backend.encoding.loading import CARD, FOLDER
+from backend.encoding.loading import CARD
 from backend.encoding.preprocessing import Preprocessing
-from backend.encoding.spec import BackboneSpec
+from backend.encoding.spec import FOLDER, BackboneSpec
 from backend.encoding.towers import Model
 from workers.datasets.wardrobe.drawing import draw
 from workers.datasets.wardrobe.families import families, triplets

@@ -30,9 +30,8 @@ from backend.composition.checkpoints.architectures import (
 from backend.composition.checkpoints.recognising import State
 from backend.disk_space import FULL
 from backend.encoding.backbone import Backbone, load_backbone
-from backend.encoding.loading import FOLDER
 from backend.encoding.preprocessing import OPENAI_MEAN, OPENAI_STD, Preprocessing
-from backend.encoding.spec import BackboneSpec
+from backend.encoding.spec import FOLDER, BackboneSpec
 from backend.errors import InvalidInput, NoSpace
 
 CONFIG = "open_clip_config.json"  # the names open_clip looks for

@@ -5,14 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import cast
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import problems
 from backend.accounts.actor import Actor, current_actor
 from backend.audit.routes import router
 from backend.audit.schemas import AuditFilter, AuditLineOut
@@ -20,16 +17,13 @@ from backend.audit.service import Subject, note
 from backend.client import AkinClient, ApiError
 from backend.paging import Page
 from backend.runtime import Runtime
+from tests.api import api_of, client_of
 from tests.conftest import MovableClock
 
 
 @pytest.fixture
 def app(runtime: Runtime) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    return app
+    return api_of(runtime, router)
 
 
 @pytest.fixture
@@ -39,7 +33,7 @@ def http(app: FastAPI) -> TestClient:
 
 @pytest.fixture
 def client(http: TestClient) -> AkinClient:
-    return AkinClient("http://testserver", http=cast(httpx.Client, http))
+    return client_of(http)
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from backend.catalogue.listing import list_products
 from backend.catalogue.schemas import Facet, ProductOut
 from backend.database import Database
 from backend.gallery.filters import Condition, Filter
-from tests.backend.catalogue.stock import product
-from tests.backend.catalogue.test_listing import conditions, holds, products
+from tests.backend.catalogue.test_listing import KINDS, conditions, fill, holds, products
 
 
 @settings(
@@ -27,21 +26,11 @@ def test_sql_agrees_with_counting_by_hand(
     database: Database, stock: list[Any], wanted: list[Condition]
 ) -> None:
     with database.write() as session:
-        kinds = {"colour": "x", "size": 1, "weight": 0.1, "washable": True}
-        product(session, "KINDS", attributes=kinds)
-        for number, (its_attributes, category, price) in enumerate(stock):
-            product(
-                session,
-                f"P{number}",
-                attributes=its_attributes,
-                category=category,
-                price=price,
-                currency=price and "EUR",
-            )
+        fill(session, stock)
         every = list_products(session).items
         found = facets(session, Filter(conditions=tuple(wanted)))
         session.rollback()
-    assert {one.key for one in found} == {"category", "split", "price", *kinds}
+    assert {one.key for one in found} == {"category", "split", "price", *KINDS}
     for facet in found:
         others = [condition for condition in wanted if condition.key != facet.key]
         left = [one for one in every if all(holds(condition, one) for condition in others)]

@@ -8,14 +8,13 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from backend import problems
 from backend.catalogue.routes import router
 from backend.encoding.decode_pool import DecodePool
 from backend.runtime import Runtime
+from tests.api import api_of
 from tests.backend.catalogue.stock import picture
 from tests.backend.encoding import hostile
 
@@ -24,11 +23,7 @@ from tests.backend.encoding import hostile
 def http(runtime: Runtime) -> Iterator[TestClient]:
     """The catalogue's routes over a decoder of the test's own, of one child."""
     runtime.query_decoder = DecodePool(1, runtime.limits, seconds=20)
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    with TestClient(app) as client:
+    with TestClient(api_of(runtime, router)) as client:
         yield client
     runtime.query_decoder.close()
 

@@ -9,11 +9,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import clock, problems
+from backend import clock
 from backend.accounts.actor import Actor, current_actor
 from backend.catalogue.import_routes import router
 from backend.catalogue.tables import Blob
 from backend.runtime import Runtime
+from tests.api import api_of
 
 PHOTO = bytes(range(256)) * 2000
 
@@ -24,11 +25,7 @@ def sha(data: bytes) -> str:
 
 @pytest.fixture
 def app(runtime: Runtime) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    return app
+    return api_of(runtime, router)
 
 
 @pytest.fixture

@@ -12,16 +12,15 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from sqlalchemy import select
 
-from backend import problems
 from backend.catalogue import imports
 from backend.catalogue.import_routes import router
 from backend.catalogue.schemas import FileClaim, ImportCreate
 from backend.jobs import service as jobs
 from backend.jobs.tables import ImportFile
 from backend.runtime import Runtime
+from tests.api import api_of
 
 DATA = b"a picture" * 10_000
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -30,10 +29,7 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 @pytest.fixture
 def port(runtime: Runtime) -> Iterator[int]:
     """The port of a real server that takes imports."""
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
+    app = api_of(runtime, router)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
 from backend.catalogue.listing import list_products, read_filter
 from backend.catalogue.schemas import ProductOut
@@ -240,10 +241,25 @@ conditions = st.one_of(
         negate=st.booleans(),
     ),
 )
+KINDS = {"colour": "x", "size": 1, "weight": 0.1, "washable": True}
 products = st.lists(
     st.tuples(attributes, st.sampled_from("ab"), st.none() | st.sampled_from(["0", "7.25"])),
     max_size=6,
 )
+
+
+def fill(session: Session, stock: list[Any]) -> None:
+    """The products drawn, and one that tells the kinds of all attributes."""
+    product(session, "KINDS", attributes=KINDS)
+    for number, (its_attributes, category, price) in enumerate(stock):
+        product(
+            session,
+            f"P{number}",
+            attributes=its_attributes,
+            category=category,
+            price=price,
+            currency=price and "EUR",
+        )
 
 
 def holds(condition: Condition, found: ProductOut) -> bool:
@@ -272,20 +288,7 @@ def test_sql_agrees_with_reading_every_product(
     database: Database, stock: list[Any], wanted: list[Condition]
 ) -> None:
     with database.write() as session:
-        product(
-            session,
-            "KINDS",
-            attributes={"colour": "x", "size": 1, "weight": 0.1, "washable": True},
-        )
-        for number, (its_attributes, category, price) in enumerate(stock):
-            product(
-                session,
-                f"P{number}",
-                attributes=its_attributes,
-                category=category,
-                price=price,
-                currency=price and "EUR",
-            )
+        fill(session, stock)
         every = list_products(session).items
         found = list_products(session, filter=Filter(conditions=tuple(wanted))).items
         session.rollback()

@@ -9,20 +9,16 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from backend import problems
 from backend.accounts.actor import Actor, current_actor
 from backend.catalogue.routes import router
 from backend.runtime import Runtime
+from tests.api import api_of
 from tests.backend.encoding import hostile
 
 
 @pytest.fixture
 def app(runtime: Runtime) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    return app
+    return api_of(runtime, router)
 
 
 @pytest.fixture

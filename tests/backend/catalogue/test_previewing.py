@@ -11,17 +11,16 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from backend import problems
 from backend.accounts.actor import Actor, current_actor
 from backend.catalogue import previewing
 from backend.catalogue.import_routes import router
 from backend.catalogue.preview_schemas import MAX_PICTURES, PreviewRequest, named_pictures
 from backend.catalogue.previewing import known_to, preview_manifest
 from backend.catalogue.tables import Attribute
-from backend.client import AkinClient
 from backend.database import Database
 from backend.jobs.tables import Job
 from backend.runtime import Runtime
+from tests.api import api_of, client_of
 from tests.backend.catalogue.stock import product
 
 MANIFEST = (
@@ -34,11 +33,7 @@ MANIFEST = (
 
 @pytest.fixture
 def app(runtime: Runtime) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    return app
+    return api_of(runtime, router)
 
 
 @pytest.fixture
@@ -160,8 +155,7 @@ def test_a_hundred_thousand_pictures_may_come_along(app: FastAPI) -> None:
     names = [f"a folder of pictures/{number:06}.jpg" for number in range(100_001)]
     request = PreviewRequest(pictures=named_pictures(names))
     text = f"sku,image\nA,{names[-1]}\nB,gone.jpg\n"
-    app_client = TestClient(app)
-    with AkinClient("http://testserver", http=app_client) as client:  # type: ignore[arg-type]
+    with client_of(app) as client:
         found = client.preview_manifest("p.csv", text.encode(), request)
     assert (found.good, found.absent) == (1, 1)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import delete
 
-from backend import problems
 from backend.catalogue.listing import read_filter
 from backend.catalogue.routes import router
 from backend.catalogue.schemas import ProductSort
@@ -17,6 +15,7 @@ from backend.database import Database
 from backend.errors import InvalidInput
 from backend.paging import encode_cursor
 from backend.runtime import Runtime
+from tests.api import api_of
 from tests.backend.catalogue.stock import product
 
 TITLES = {"C": "Apron", "A": "Cap", "D": "Belt", "B": "Cap"}
@@ -80,11 +79,7 @@ def test_filters_and_words_hold(database: Database) -> None:
 
 def test_over_http_pages_go_by_offset(runtime: Runtime) -> None:
     filled(runtime.database)
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    http = TestClient(app)
+    http = TestClient(api_of(runtime, router))
     found = http.get("/v1/products?sort=sku&offset=1&limit=2").json()
     assert [one["sku"] for one in found["items"]] == ["B", "C"]
     newest = http.get("/v1/products?offset=3").json()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from backend.catalogue.attributes import convert, kind_of, slugify
 from backend.catalogue.manifest_columns import normal
-from backend.catalogue.schemas import ProductCreate, composed
-from backend.catalogue.unicode_forms import MARKS, normalised
+from backend.catalogue.schemas import ProductCreate
+from backend.catalogue.unicode_forms import MARKS, composed, normalised
 from backend.errors import InvalidInput
 
 MEGABYTE = "a" + "\u0315\u0300" * 500_000  # two marks in the wrong order, again and again

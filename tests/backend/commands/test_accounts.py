@@ -17,7 +17,7 @@ from backend.database import Database
 from backend.errors import AkinError
 from backend.migrating import configuration, migration
 from backend.runtime import Runtime
-from tests.ui.standin import served
+from tests.api import served
 
 PASSWORD = "correct horse battery"
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import cast
 
-import httpx
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
 
-from backend import problems
 from backend.audit.routes import router
 from backend.audit.service import Subject, note
 from backend.cli import app as commands
-from backend.client import AkinClient
 from backend.commands import auditing
 from backend.runtime import Runtime
+from tests.api import api_of, client_of
 from tests.conftest import MovableClock
 
 
@@ -31,12 +27,8 @@ def _noted(runtime: Runtime, clock: MovableClock, monkeypatch: pytest.MonkeyPatc
     clock.advance(86400)
     with runtime.database.write() as session:
         note(session, "ben", "product.delete", tee, before={"title": "Tee"})
-    api = FastAPI()
-    api.state.runtime = runtime
-    api.include_router(router)
-    problems.install(api)
-    http = cast(httpx.Client, TestClient(api))
-    monkeypatch.setattr(auditing, "connect", lambda url: AkinClient("http://testserver", http=http))
+    http = TestClient(api_of(runtime, router))
+    monkeypatch.setattr(auditing, "connect", lambda url: client_of(http))
     monkeypatch.setenv("COLUMNS", "160")
 
 

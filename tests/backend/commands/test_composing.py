@@ -14,11 +14,11 @@ from backend.commands.searching import compose
 from backend.composition import artefact
 from backend.composition.composer import COMPOSERS, QueryFeatures
 from backend.composition.sphere import normalise
-from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from backend.encoding.backbone import Backbone
 from backend.encoding.decoding import decode_image
 from backend.errors import AkinError
 from tests.backend.composition.trained_models import card, write_model
-from tests.backend.search.shop import picture, write_tiny_backbone
+from tests.backend.search.shop import load_tiny_backbone, picture, write_tiny_backbone
 
 app = typer.Typer()
 app.command()(compose)
@@ -27,7 +27,7 @@ app.command()(compose)
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     folder = write_tiny_backbone(tmp_path_factory.mktemp("backbones") / "tiny")
-    return load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu", threads=1)
+    return load_tiny_backbone(folder)
 
 
 @pytest.fixture(autouse=True)

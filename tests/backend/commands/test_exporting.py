@@ -7,18 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from typer.testing import CliRunner, Result
 
-from backend import problems
 from backend.catalogue.routes import router
 from backend.catalogue.sources import collect
 from backend.cli import app as akin
 from backend.feedback.routes import router as feedback_router
 from backend.feedback.service import review
 from backend.runtime import Runtime
+from tests.api import api_of, served
 from tests.backend.feedback.stock import say
-from tests.ui.standin import served
 from tests.workers.workshop import import_files, photos
 from workers.datasets.catalogue import read_catalogue
 
@@ -28,12 +26,7 @@ def url(runtime: Runtime) -> Iterator[str]:
     """A server with a few products that takes no more than four thousand bytes at once."""
     runtime.settings.max_upload_bytes = 4_000
     import_files(runtime, photos(6))
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    app.include_router(feedback_router)
-    problems.install(app)
-    with served(app) as url:
+    with served(api_of(runtime, router, feedback_router)) as url:
         yield url
 
 

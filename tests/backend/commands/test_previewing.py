@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from typer.testing import CliRunner, Result
 
-from backend import problems
 from backend.catalogue.import_routes import router
 from backend.cli import app as akin
 from backend.runtime import Runtime
+from tests.api import api_of, served
 from tests.backend.catalogue.stock import product
-from tests.ui.standin import served
 from tests.workers.workshop import photo, zipped
 
 
@@ -22,11 +20,7 @@ from tests.workers.workshop import photo, zipped
 def url(runtime: Runtime) -> Iterator[str]:
     with runtime.database.write() as session:
         product(session, "A")
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    with served(app) as url:
+    with served(api_of(runtime, router)) as url:
         yield url
 
 

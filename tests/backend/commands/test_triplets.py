@@ -8,19 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from backend import problems
 from backend.cli import app as akin
 from backend.feedback.routes import router
 from backend.gallery.port import Gallery
 from backend.jobs.routes import router as job_router
 from backend.jobs.tables import Job
 from backend.runtime import Runtime
+from tests.api import api_of, served
 from tests.backend.feedback.stock import say, triplets
-from tests.ui.standin import served
 from tests.workers.conftest import backbone, gallery, tiny
 from tests.workers.workshop import import_files, photos, run_embeds
 from workers.execution import execute
@@ -34,12 +32,7 @@ def url(runtime: Runtime, gallery: Gallery) -> Iterator[str]:
     """A server with six products, called 0 to 5."""
     import_files(runtime, photos(6))
     run_embeds(runtime)
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    app.include_router(job_router)
-    problems.install(app)
-    with served(app) as url:
+    with served(api_of(runtime, router, job_router)) as url:
         yield url
 
 

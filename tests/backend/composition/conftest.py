@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
-from tests.backend.search.shop import write_tiny_backbone
+from backend.encoding.backbone import Backbone
+from tests.backend.composition.trained_models import write_model
+from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
 
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
@@ -22,14 +23,18 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> Backbone:
-    return load(tiny_folder)
+    return load_tiny_backbone(tiny_folder)
 
 
 @pytest.fixture(scope="session")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     """Other weights in both towers."""
-    return load(write_tiny_backbone(tmp_path_factory.mktemp("backbones") / "other", seed=1))
+    return load_tiny_backbone(
+        write_tiny_backbone(tmp_path_factory.mktemp("backbones") / "other", seed=1)
+    )
 
 
-def load(folder: Path) -> Backbone:
-    return load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu", threads=1)
+@pytest.fixture
+def written(tmp_path: Path, tiny: Backbone) -> Path:
+    """The folder of a model of pseudo tokens over `tiny`."""
+    return write_model(tmp_path / "model", tiny, "phi")

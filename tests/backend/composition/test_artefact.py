@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import pickle
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,31 +14,29 @@ from backend.composition.artefact import (
     load_model,
     read_card,
     shipped_models,
-    untrained_model,
     write_artefact,
 )
 from backend.composition.composer import COMPOSERS, QueryFeatures
-from backend.composition.networks import Phi
 from backend.composition.sphere import normalise
 from backend.composition.trained import Centred
 from backend.encoding.backbone import BackboneSpec, load_backbone
 from backend.encoding.prompts import Prompt
-from backend.errors import InvalidInput, NoSpace, NotFound
-from tests.backend.composition.conftest import load
+from backend.errors import InvalidInput, NoSpace
 from tests.backend.composition.strategies import units, vectors
-from tests.backend.composition.trained_models import KINDS, PROMPT, card, network, write_model
-from tests.backend.search.shop import write_tiny_backbone
+from tests.backend.composition.trained_models import (
+    KINDS,
+    PROMPT,
+    TEXTS,
+    card,
+    images,
+    network,
+    write_model,
+)
 from tests.disks import small_disk
-
-TEXTS = ("in red", "with long sleeves", "", "$ 5 $ ($)")
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def images(backbone, count=len(TEXTS)):
-    return vectors(2, count, backbone.dim)
 
 
 # Round trips
@@ -172,176 +167,6 @@ def test_the_demo_is_a_model_by_its_name():
     assert model.card.fingerprint == demo.fingerprint
     assert model.text_mean == pytest.approx(demo.text_mean)
     assert load_model("akin-demo", device="cpu").backbone.fingerprint == demo.fingerprint
-
-
-# Many queries
-
-
-@pytest.mark.parametrize("composer", COMPOSERS)
-def test_queries_of_one_part_are_that_part(tiny, composer):
-    model = untrained_model(tiny, composer)
-    found = model.query_vectors(images(tiny), None)
-    np.testing.assert_allclose(found, normalise(images(tiny)), atol=1e-6)
-    found = model.query_vectors(None, TEXTS)
-    np.testing.assert_allclose(found, normalise(tiny.encode_texts(TEXTS)), atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_more_queries_than_a_batch_are_the_same_as_each_alone(tmp_path, tiny, kind, monkeypatch):
-    write_model(tmp_path / "model", tiny, kind)
-    model = load_model(tmp_path / "model", backbone=tiny)
-    whole = model.query_vectors(images(tiny), TEXTS)
-    monkeypatch.setattr(artefact, "BATCH", 3)
-    np.testing.assert_allclose(model.query_vectors(images(tiny), TEXTS), whole, atol=1e-6)
-    assert model.query_vectors(images(tiny, 0), []).shape == (0, tiny.dim)
-
-
-@pytest.mark.parametrize("composer", COMPOSERS)
-def test_scores_are_cosines_or_the_product_of_both_similarities(tiny, composer):
-    gallery = units(5, 9, tiny.dim)
-    model = untrained_model(tiny, composer)
-    found = model.scores(images(tiny), TEXTS, gallery)
-    if composer == "product":
-        seen, read = normalise(images(tiny)), normalise(tiny.encode_texts(TEXTS))
-        expected = (1 + seen @ gallery.T) * (1 + read @ gallery.T)
-    else:
-        expected = model.query_vectors(images(tiny), TEXTS) @ gallery.T
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-def test_unequal_numbers_of_pictures_and_texts_are_refused(tiny):
-    model = untrained_model(tiny)
-    with pytest.raises(InvalidInput, match="equally many of both"):
-        model.query_vectors(images(tiny), TEXTS[:2])
-    with pytest.raises(InvalidInput, match="give one of them"):
-        model.query_vectors(None, None)
-
-
-# What is refused
-
-
-@pytest.fixture
-def written(tmp_path, tiny) -> Path:
-    return write_model(tmp_path / "model", tiny, "phi")
-
-
-def edit(folder: Path, **changes) -> None:
-    facts = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps({**facts, **changes}))
-
-
-def test_a_folder_without_a_model_is_told(tmp_path):
-    with pytest.raises(NotFound, match=r"no model in .*nowhere: name a folder that holds a model"):
-        load_model(tmp_path / "nowhere")
-
-
-def test_a_newer_format_is_told(written, tiny):
-    edit(written, format=2, composer="something new")
-    with pytest.raises(
-        InvalidInput, match="has format 2, and this Akin reads up to 1: use a newer"
-    ):
-        load_model(written, backbone=tiny)
-
-
-@pytest.mark.parametrize("text", ['{"format": 1, "name"', "", "\0", "[1]", "null", "\ud800"])
-def test_a_card_that_is_no_card_is_damaged(written, text):
-    (written / "model.json").write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(InvalidInput, match=r"model\.json is damaged \("):
-        read_card(written)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"dim": "many"}, "dim: "),
-        ({"composer": {"kind": "magic"}}, r"composer\.kind: "),
-        ({"composer": {"kind": "phi"}}, "an inversion has a prompt"),
-        ({"composer": {"kind": "sum", "prompt": "$"}}, "an inversion has a prompt"),
-        ({"composer": {"kind": "phi", "prompt": "a photo"}}, "has no places for the picture"),
-        ({"composer": {"kind": "sum", "centred": True}}, "needs both means"),
-        ({"image_mean": [1.0]}, "another size than the features"),
-        ({"name": "a\nb"}, "name: "),
-        ({"created": "yesterday"}, "created: "),
-    ],
-)
-def test_a_card_whose_facts_do_not_hold_is_damaged(written, change, reason):
-    edit(written, **change)
-    with pytest.raises(InvalidInput, match=rf"model\.json is damaged \(.*{reason}"):
-        read_card(written)
-
-
-def test_damaged_weights_are_told(written, tiny):
-    file = written / "composer.safetensors"
-    whole = file.read_bytes()
-    for damaged in (whole[:100], whole[:-8], b"", b"\xff" * 64):
-        file.write_bytes(damaged)
-        with pytest.raises(InvalidInput, match=r"composer\.safetensors is damaged"):
-            load_model(written, backbone=tiny)
-    file.unlink()
-    with pytest.raises(InvalidInput, match=r"There is no composer\.safetensors beside"):
-        load_model(written, backbone=tiny)
-
-
-class Trap:
-    """Unpickling this would call `open`, and leave a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-def test_nothing_in_an_artefact_is_executed(written, tiny, tmp_path):
-    trace = tmp_path / "trace"
-    (written / "composer.safetensors").write_bytes(pickle.dumps(Trap(trace)))
-    (written / "towers.safetensors").write_bytes(pickle.dumps(Trap(trace)))
-    with pytest.raises(InvalidInput, match=r"composer\.safetensors is damaged"):
-        load_model(written, backbone=tiny)
-    with pytest.raises(InvalidInput, match=r"towers\.safetensors is damaged"):
-        load_model(written)
-    assert not trace.exists()
-
-
-def test_weights_of_another_method_are_told(written, tiny):
-    edit(written, composer={"kind": "combiner"})
-    with pytest.raises(InvalidInput, match="not those of a network of the kind combiner"):
-        load_model(written, backbone=tiny)
-
-
-def test_a_network_of_another_size_is_told(tmp_path, tiny):
-    for dim, width, sentence in ((8, 32, "made for 8 features"), (16, 24, "24 numbers in a token")):
-        write_artefact(tmp_path / "model", card(tiny, "phi"), Phi(dim, width).state_dict())
-        with pytest.raises(InvalidInput, match=f"{sentence}.*, and its backbone has"):
-            load_model(tmp_path / "model", backbone=tiny)
-
-
-def test_a_model_of_another_image_tower_is_refused(written, other):
-    sentence = "my-phi was trained on a backbone with another image tower .*, or train the model"
-    with pytest.raises(InvalidInput, match=sentence):
-        load_model(written, backbone=other)
-
-
-def test_a_model_of_another_text_tower_is_refused(written, tiny):
-    overlay = {"text_projection": tiny.model.text_projection + 1}
-    changed = load_backbone(tiny.spec, device="cpu", overlay=overlay)
-    with pytest.raises(InvalidInput, match="a backbone with another text tower"):
-        load_model(written, backbone=changed)
-
-
-def test_a_model_of_features_of_another_size_is_refused(written, tiny):
-    edit(written, dim=640)
-    with pytest.raises(InvalidInput, match="whose features have 640 numbers, not 16"):
-        load_model(written, backbone=tiny)
-
-
-def test_a_backbone_that_changed_under_its_name_is_refused(tmp_path):
-    folder = write_tiny_backbone(tmp_path / "backbone")
-    write_model(tmp_path / "model", load(folder), "combiner")
-    shutil.rmtree(folder)
-    write_tiny_backbone(folder, seed=1)
-    with pytest.raises(InvalidInput, match="another image tower"):
-        load_model(tmp_path / "model", device="cpu")
 
 
 # Writing

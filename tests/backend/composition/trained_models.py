@@ -10,10 +10,18 @@ import torch
 
 from backend.composition.artefact import ModelCard, write_artefact
 from backend.composition.networks import Combiner, Im2Text, Network, Phi
+from backend.composition.sphere import Vectors
 from backend.encoding.backbone import Backbone
+from tests.backend.composition.strategies import vectors
 
 PROMPT = "photo of a $ that {}"
 KINDS = ("combiner", "phi", "im2text")
+TEXTS = ("in red", "with long sleeves", "", "$ 5 $ ($)")
+
+
+def images(backbone: Backbone, count: int = len(TEXTS)) -> Vectors:
+    """Features of so many pictures, to be asked with the texts."""
+    return vectors(2, count, backbone.dim)
 
 
 def network(kind: str, backbone: Backbone, seed: int = 0) -> Network:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import problems
 from backend.client import AkinClient
 from backend.feedback.routes import router
 from backend.search.routes import router as search_router
 from backend.search.serving import Serving
+from tests.api import api_of, client_of
 from tests.backend.search.conftest import shop, tiny_backbone
 from tests.backend.search.shop import Shop, picture
 
@@ -36,12 +34,7 @@ def app(shop: Shop, serving: Serving) -> FastAPI:
     """A shop of four tees that can be searched and judged."""
     for colour in COLOURS:
         shop.add(f"TEE-{colour}", picture(colour))
-    app = FastAPI()
-    app.state.runtime, app.state.serving = shop.runtime, serving
-    app.include_router(search_router)
-    app.include_router(router)
-    problems.install(app)
-    return app
+    return api_of(shop.runtime, search_router, router, serving=serving)
 
 
 @pytest.fixture
@@ -54,4 +47,4 @@ def http(app: FastAPI) -> Iterator[TestClient]:
 @pytest.fixture
 def client(http: TestClient) -> AkinClient:
     """The client that the command line and the UI use."""
-    return AkinClient("http://testserver", http=cast(httpx.Client, http))
+    return client_of(http)

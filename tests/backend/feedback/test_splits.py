@@ -9,13 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from backend.database import Database
-from backend.feedback.listing import (
-    ids_to_review,
-    joined,
-    list_triplets,
-    split_of_products,
-    summary,
-)
+from backend.feedback.joining import joined, split_of_products
+from backend.feedback.listing import ids_to_review, list_triplets, summary
 from backend.feedback.schemas import ReviewRequest, TripletFilter, TripletSplit
 from backend.feedback.tables import Triplet
 from tests.backend.catalogue.hundred_thousand import seed

@@ -65,3 +65,7 @@ def point(number: int, vector=None, **payload: Any) -> Point:
 def random_vector(seed: int) -> np.ndarray[Any, Any]:
     """A vector (DIM,) of length other than 1."""
     return np.random.default_rng(seed).normal(size=DIM).astype(np.float32)
+
+
+def cosine(a, b) -> float:
+    return float(np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b))

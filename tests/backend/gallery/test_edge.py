@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from backend.errors import Conflict, NotFound, Unavailable
-from backend.gallery import edge, edge_shard
+from backend.gallery import edge_held_shard, edge_shard
 from backend.gallery.edge_store import EdgeGalleryStore
 from backend.gallery.filters import parse_filter
 from tests.backend.gallery.conftest import DIM, image_id, point, random_vector
@@ -156,7 +156,7 @@ def test_a_half_made_and_a_half_dropped_gallery_do_not_count(edge_store, tmp_pat
 
 
 def test_the_write_ahead_log_does_not_grow_for_ever(edge_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(edge, "FLUSH_EVERY", 1000)
+    monkeypatch.setattr(edge_held_shard, "FLUSH_EVERY", 1000)
     gallery = edge_store.create("main", DIM)
     batch = [point(n, title="x" * 9000) for n in range(500)]
     for _ in range(30):

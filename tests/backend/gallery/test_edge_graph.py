@@ -147,7 +147,8 @@ def test_the_graph_is_what_answers(large, name):
             filter=engine_filter(only),
             params=engine.SearchParams(hnsw_ef=1),
         )
-        ids = [str(hit.id) for hit in large.gallery._shard.search(request)]
+        with large.gallery._shard.reading() as shard:
+            ids = [str(hit.id) for hit in shard.search(request)]
         found += ids == best(large, query, matches)[:1]
     assert found < QUERIES
 

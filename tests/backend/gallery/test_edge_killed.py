@@ -192,7 +192,7 @@ def test_who_opens_or_asks_meanwhile_waits_and_loads_nothing_twice(folder, monke
         asking.start()
         while not answers:  # it has got the gallery, and asks it while the shard is elsewhere
             time.sleep(0.01)
-        assert gallery._shard is None
+        assert gallery._shard._shard is None
 
     monkeypatch.setattr(edge, "optimise_shard", building)
     gallery.optimise()

@@ -11,7 +11,6 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend import problems
 from backend.accounts.actor import Actor, current_actor
 from backend.catalogue.manifest_tables import read_table
 from backend.database import Database
@@ -23,6 +22,7 @@ from backend.jobs.routes import router
 from backend.jobs.tables import JobItem
 from backend.runtime import Runtime
 from backend.spreadsheet import csv_line, safe
+from tests.api import api_of
 
 
 def job_with(database: Database, queue: Queue, *items: dict[str, object]) -> str:
@@ -141,11 +141,7 @@ def test_what_a_report_guards_is_read_again_as_it_was(cells: list[str], column: 
 
 @pytest.fixture
 def app(runtime: Runtime) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    return app
+    return api_of(runtime, router)
 
 
 def test_it_is_a_file_to_download(app: FastAPI, runtime: Runtime) -> None:

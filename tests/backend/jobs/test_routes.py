@@ -6,21 +6,17 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import problems
 from backend.accounts.actor import Actor, current_actor
 from backend.jobs import lease, service
 from backend.jobs.routes import router
 from backend.jobs.tables import JobItem
 from backend.runtime import Runtime
+from tests.api import api_of
 
 
 @pytest.fixture
 def app(runtime: Runtime) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    return app
+    return api_of(runtime, router)
 
 
 @pytest.fixture

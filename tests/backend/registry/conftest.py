@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from backend.database import Database
-from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from backend.encoding.backbone import Backbone
 from backend.runtime import Runtime, open_runtime
 from backend.settings import Settings
-from tests.backend.search.shop import write_tiny_backbone
+from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
 
 
 @pytest.fixture(scope="session")
@@ -23,19 +23,21 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> Backbone:
     """The backbone of the settings."""
-    return load(tiny_folder)
+    return load_tiny_backbone(tiny_folder)
 
 
 @pytest.fixture(scope="session")
 def moved(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     """The same weights under another name."""
-    return load(write_tiny_backbone(tmp_path_factory.mktemp("models") / "moved"))
+    return load_tiny_backbone(write_tiny_backbone(tmp_path_factory.mktemp("models") / "moved"))
 
 
 @pytest.fixture(scope="session")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     """Another image tower."""
-    return load(write_tiny_backbone(tmp_path_factory.mktemp("models") / "other", seed=1))
+    return load_tiny_backbone(
+        write_tiny_backbone(tmp_path_factory.mktemp("models") / "other", seed=1)
+    )
 
 
 @pytest.fixture
@@ -50,7 +52,3 @@ def runtime(tmp_path: Path, database: Database, tiny: Backbone) -> Iterator[Runt
     opened = open_runtime(settings)
     yield opened
     opened.close()
-
-
-def load(folder: Path) -> Backbone:
-    return load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu", threads=1)

@@ -16,6 +16,7 @@ from backend.catalogue.tables import Image, Product
 from backend.encoding.backbone import Backbone
 from backend.gallery.port import Point
 from backend.registry.deployments import Active
+from backend.registry.in_training import begin_training
 from backend.registry.service import ensure_active, free_name
 from backend.registry.tables import Embedding, ModelVersion
 from backend.runtime import Runtime
@@ -44,6 +45,19 @@ def add_version(session: Session, like: Active, name: str, **changes: Any) -> Mo
     session.add(version)
     session.flush()
     return version
+
+
+def begin(session: Session, now: Active, name: str | None = "mine") -> ModelVersion:
+    """A version in training whose parent is what is active now."""
+    return begin_training(
+        session,
+        name=name,
+        recipe="combiner",
+        parent=session.get_one(ModelVersion, now.version_id),
+        parameters={"lr": 0.1},
+        data={"counts": {"triplets": 3}},
+        actor="ann",
+    )
 
 
 def figures(now: Active, new: float, old: float, triplets: int = 200) -> dict[str, Any]:

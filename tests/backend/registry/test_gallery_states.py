@@ -6,9 +6,7 @@ import json
 import shutil
 import uuid
 from datetime import UTC, datetime
-from typing import cast
 
-import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
@@ -16,12 +14,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from backend import problems
 from backend.accounts.actor import Actor, current_actor
 from backend.catalogue.service import ensure_embedded
 from backend.catalogue.tables import Image
 from backend.cli import app as commands
-from backend.client import AkinClient
 from backend.commands import galleries as command
 from backend.database import Database
 from backend.gallery.port import Point
@@ -34,6 +30,7 @@ from backend.registry.gallery_states import read_states, refused_images, with_po
 from backend.registry.service import ensure_active
 from backend.registry.tables import GalleryRow
 from backend.runtime import Runtime
+from tests.api import api_of, client_of
 from tests.backend.catalogue.hundred_thousand import GALLERY, seed
 from tests.backend.catalogue.plans import asked, read_whole
 from tests.backend.catalogue.stock import embedded, product
@@ -154,15 +151,7 @@ def test_refusals_are_read_over_their_own_index(database: Database) -> None:
 
 @pytest.fixture
 def api(shop: Runtime) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime = shop
-    app.include_router(router)
-    problems.install(app)
-    return app
-
-
-def client_of(api: FastAPI) -> AkinClient:
-    return AkinClient("http://testserver", http=cast(httpx.Client, TestClient(api)))
+    return api_of(shop, router)
 
 
 def test_over_http_it_is_the_same(api: FastAPI, shop: Runtime) -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-import httpx
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import problems
 from backend.client import AkinClient, ApiError
 from backend.database import Database
 from backend.paging import Page
@@ -17,6 +12,7 @@ from backend.registry.routes import router
 from backend.registry.schemas import ModelInfo, VersionOut
 from backend.registry.service import ensure_active
 from backend.search.serving import Serving
+from tests.api import api_of, client_of
 
 
 @pytest.fixture
@@ -27,16 +23,12 @@ def database(sqlite_database: Database) -> Database:
 
 @pytest.fixture
 def http(runtime) -> TestClient:
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.include_router(router)
-    problems.install(app)
-    return TestClient(app)
+    return TestClient(api_of(runtime, router))
 
 
 @pytest.fixture
 def client(http: TestClient) -> AkinClient:
-    return AkinClient("http://testserver", http=cast(httpx.Client, http))
+    return client_of(http)
 
 
 def test_what_answers_today(client, http, runtime, tiny):

@@ -32,8 +32,7 @@ from backend.registry.service import (
 from backend.registry.tables import Deployment, Embedding, ModelVersion
 from backend.runtime import Runtime
 from tests.backend.composition.trained_models import write_model
-from tests.backend.registry.conftest import load
-from tests.backend.search.shop import write_tiny_backbone
+from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
 
 
 def start(runtime: Runtime, backbone: Backbone) -> Active:
@@ -142,9 +141,9 @@ def test_on_a_filled_catalogue_another_backbone_becomes_a_version_to_be_promoted
 
 def test_changed_weights_under_the_same_name_are_refused_too(runtime, tmp_path):
     folder = write_tiny_backbone(tmp_path / "model")
-    fill(runtime, start(runtime, load(folder)))
+    fill(runtime, start(runtime, load_tiny_backbone(folder)))
     shutil.rmtree(folder)
-    changed = load(write_tiny_backbone(folder, seed=1))
+    changed = load_tiny_backbone(write_tiny_backbone(folder, seed=1))
     with pytest.raises(SetupError, match="The weights of model are not those this catalogue was"):
         start(runtime, changed)
 

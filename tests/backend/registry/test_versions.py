@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
-import httpx
 import pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from backend import problems
 from backend.cli import app
-from backend.client import AkinClient, ApiError
+from backend.client import ApiError
 from backend.commands import models
 from backend.database import Database
 from backend.errors import InvalidInput, NotFound
@@ -23,6 +18,7 @@ from backend.registry.routes import router
 from backend.registry.service import ensure_active
 from backend.registry.tables import ModelVersion
 from backend.registry.versions import find_version, list_versions
+from tests.api import api_of, client_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -96,17 +92,9 @@ def test_what_is_not_there_is_told(database):
             list_versions(session, cursor="?")
 
 
-def client_of(runtime) -> AkinClient:
-    api = FastAPI()
-    api.state.runtime = runtime
-    api.include_router(router)
-    problems.install(api)
-    return AkinClient("http://testserver", http=cast(httpx.Client, TestClient(api)))
-
-
 def test_over_http_the_list_is_the_same(runtime):
     stock(runtime.database, 3)
-    client = client_of(runtime)
+    client = client_of(api_of(runtime, router))
     page = client.models(limit=2)
     assert [one.id for one in page.items] == ["v002", "v001"]
     rest = client.models(cursor=page.next_cursor)
@@ -119,7 +107,7 @@ def test_the_command_lists_them(runtime, tiny, monkeypatch):
     with runtime.database.write() as session:
         ensure_active(session, runtime, tiny)
     stock(runtime.database, 2)
-    monkeypatch.setattr(models, "connect", lambda url: client_of(runtime))
+    monkeypatch.setattr(models, "connect", lambda url: client_of(api_of(runtime, router)))
     monkeypatch.setenv("COLUMNS", "160")
     shown = CliRunner().invoke(app, ["models", "list"])
     assert shown.exit_code == 0, shown.output

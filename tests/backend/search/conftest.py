@@ -10,20 +10,26 @@ from pathlib import Path
 import pytest
 
 from backend.database import Database
-from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from backend.encoding.backbone import Backbone
 from backend.registry.loading import LoadedVersion
 from backend.registry.service import ensure_active
 from backend.runtime import open_runtime
 from backend.search.service import SearchService
 from backend.settings import Settings
-from tests.backend.search.shop import COLOURS, Shop, picture, write_tiny_backbone
+from tests.backend.search.shop import (
+    COLOURS,
+    Shop,
+    load_tiny_backbone,
+    picture,
+    write_tiny_backbone,
+)
 
 
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     """A backbone of random weights: it sees and reads, but understands nothing."""
     folder = write_tiny_backbone(tmp_path_factory.mktemp("models") / "tiny")
-    return load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu", threads=1)
+    return load_tiny_backbone(folder)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from backend.catalogue.presenting import payload_of
 from backend.catalogue.renditions import ImageFacts
 from backend.catalogue.schemas import ProductCreate
 from backend.catalogue.tables import Image, Product
-from backend.encoding.backbone import Backbone, Features
+from backend.encoding.backbone import Backbone, BackboneSpec, Features, load_backbone
 from backend.encoding.decoding import decode_image
 from backend.gallery.port import Gallery, Point, Stored
 from backend.registry.deployments import Active
@@ -57,6 +57,11 @@ def write_tiny_backbone(folder: Path, seed: int = 0) -> Path:
     config = {"model_cfg": TINY, "preprocess_cfg": PREPROCESSING}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     return folder
+
+
+def load_tiny_backbone(folder: Path) -> Backbone:
+    """The backbone of such a folder, on one thread of the CPU."""
+    return load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu", threads=1)
 
 
 def picture(colour: str, stripe: str | None = None) -> bytes:

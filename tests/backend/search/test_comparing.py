@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
 
-import httpx
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import problems
 from backend.client import AkinClient, ApiError
 from backend.search import compare_routes, serving
 from backend.search.compare_routes import COMPARED
 from backend.search.compare_schemas import ComparedSearch, CompareSearchRequest
 from backend.search.schemas import SearchRequest
 from backend.search.serving import Serving
+from tests.api import api_of, client_of
 from tests.backend.registry.stock import add_version
 from tests.backend.search.shop import COLOURS, Shop, picture, skus
 from tests.backend.search.test_serving import promote, version
@@ -41,17 +38,13 @@ def served(stocked: Shop) -> Iterator[Serving]:
 
 @pytest.fixture
 def http(stocked: Shop, served: Serving) -> Iterator[TestClient]:
-    app = FastAPI()
-    app.state.runtime, app.state.serving = stocked.runtime, served
-    app.include_router(compare_routes.router)
-    problems.install(app)
-    with TestClient(app) as client:
+    with TestClient(api_of(stocked.runtime, compare_routes.router, serving=served)) as client:
         yield client
 
 
 @pytest.fixture
 def client(http: TestClient) -> AkinClient:
-    return AkinClient("http://testserver", http=cast(httpx.Client, http))
+    return client_of(http)
 
 
 @pytest.fixture

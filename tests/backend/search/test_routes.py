@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import problems
 from backend.client import AkinClient, ApiError
 from backend.search.examples import ANSWER
 from backend.search.routes import router
 from backend.search.schemas import SearchRequest, SearchResponse
 from backend.search.serving import Serving
 from backend.search.turns import Turns
+from tests.api import api_of, client_of
 from tests.backend.search.shop import Shop, picture, skus
 
 
@@ -30,11 +28,7 @@ def serving(filled: Shop) -> Iterator[Serving]:
 
 @pytest.fixture
 def app(filled: Shop, serving: Serving) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime, app.state.serving = filled.runtime, serving
-    app.include_router(router)
-    problems.install(app)
-    return app
+    return api_of(filled.runtime, router, serving=serving)
 
 
 @pytest.fixture
@@ -45,7 +39,7 @@ def http(app: FastAPI) -> Iterator[TestClient]:
 
 @pytest.fixture
 def client(http: TestClient) -> AkinClient:
-    return AkinClient("http://testserver", http=cast(httpx.Client, http))
+    return client_of(http)
 
 
 def problem(http: TestClient, path: str, **sent) -> tuple[int, str]:

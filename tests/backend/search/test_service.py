@@ -11,13 +11,19 @@ import pytest
 
 from backend.composition.composer import COMPOSERS, QueryFeatures
 from backend.composition.query import compose_query
-from backend.encoding.backbone import BackboneSpec, load_backbone
 from backend.errors import InvalidInput, NotFound, Unavailable
 from backend.metrics import SEARCH_STAGE_SECONDS
 from backend.search.schemas import SearchRequest
 from backend.search.service import SearchService
 from tests.backend.search.conftest import open_shop, serve
-from tests.backend.search.shop import COLOURS, Shop, picture, skus, write_tiny_backbone
+from tests.backend.search.shop import (
+    COLOURS,
+    Shop,
+    load_tiny_backbone,
+    picture,
+    skus,
+    write_tiny_backbone,
+)
 
 
 def ask(search: SearchService, image: bytes | None = None, **query: Any) -> Any:
@@ -209,7 +215,7 @@ def test_text_beyond_the_context_is_cut_and_said_so(filled, search):
 def test_words_the_backbone_never_saw_are_told_on_every_page(filled, tmp_path):
     folder = write_tiny_backbone(tmp_path / "tiny")
     (folder / "card.json").write_text('{"vocabulary": ["blue", "tee"]}')
-    backbone = load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu", threads=1)
+    backbone = load_tiny_backbone(folder)
     with serve(replace(filled, backbone=backbone)) as service:
         answer = ask(service, text="blue velvet tees", without=["a Zip"], limit=5)
         page = ask(service, text="", search_id=answer.search_id, offset=5)

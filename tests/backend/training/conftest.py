@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from backend.database import Database
-from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from backend.encoding.backbone import Backbone
 from backend.registry.service import ensure_active
 from backend.runtime import Runtime, open_runtime
 from backend.settings import Settings
-from tests.backend.search.shop import write_tiny_backbone
+from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     folder = write_tiny_backbone(tmp_path_factory.mktemp("models") / "tiny")
-    return load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu", threads=1)
+    return load_tiny_backbone(folder)
 
 
 @pytest.fixture

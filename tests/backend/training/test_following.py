@@ -14,7 +14,8 @@ from backend.composition.card import BackboneCard, ComposerCard, ModelCard
 from backend.errors import Conflict
 from backend.jobs import lease, service
 from backend.jobs.tables import Job
-from backend.registry import lifecycle
+from backend.registry.in_training import finish_training
+from backend.registry.lifecycle import delete
 from backend.registry.tables import ModelVersion
 from backend.runtime import Runtime
 from backend.training import service as training
@@ -72,7 +73,7 @@ class Life:
         with self.runtime.database.write() as session:
             job = service.get(session, self.job_id)
             card = a_card(session.get_one(ModelVersion, job.subject))
-            lifecycle.finish_training(session, str(job.subject), card, "a" * 64, {})
+            finish_training(session, str(job.subject), card, "a" * 64, {})
             lease.finish(job, {})
 
     def cancel(self) -> None:
@@ -190,7 +191,7 @@ def test_a_deleted_version_is_not_trained_on(runtime: Runtime) -> None:
     life.cancel()
     with runtime.database.write() as session:
         subject = str(service.get(session, life.job_id).subject)
-        lifecycle.delete(session, subject, actor="ann")
+        delete(session, subject, actor="ann")
     with pytest.raises(Conflict, match="version that this job trained is deleted: start a new"):
         life.retry()
     with runtime.database.read() as session:

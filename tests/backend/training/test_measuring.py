@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from typing import cast
 
-import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from backend import problems
 from backend.audit.schemas import AuditFilter
 from backend.audit.service import all_lines
 from backend.cli import app as akin
@@ -30,8 +26,8 @@ from backend.registry.routes import router as model_router
 from backend.runtime import Runtime
 from backend.training.measuring_routes import router
 from backend.training.measuring_schemas import CompareRequest, Comparison
+from tests.api import api_of, client_of, served
 from tests.backend.registry.stock import add_version, figures
-from tests.ui.standin import served
 
 FIGURES = {"R@1": (20.0, 15.1, 25.2), "R@10": (80.0, 75.0, 85.0)}
 FOUND = Comparison(
@@ -51,17 +47,12 @@ def now(runtime: Runtime) -> Active:
 
 @pytest.fixture
 def app(runtime: Runtime, now: Active) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime = runtime
-    for one in (router, job_router, model_router):
-        app.include_router(one)
-    problems.install(app)
-    return app
+    return api_of(runtime, router, job_router, model_router)
 
 
 @pytest.fixture
 def client(app: FastAPI) -> AkinClient:
-    return AkinClient("http://testserver", http=cast(httpx.Client, TestClient(app)))
+    return client_of(app)
 
 
 def refusal(ask: Callable[..., object], *arguments: object) -> tuple[int, str]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import problems
 from backend.accounts.actor import Actor, current_actor
 from backend.client import AkinClient, ApiError
 from backend.database import Database
@@ -27,6 +25,7 @@ from backend.training.schemas import (
     TrainRequest,
     TripletData,
 )
+from tests.api import api_of, client_of
 from workers.recipes.offering import offered_recipes
 
 TRIPLETS = TripletData()
@@ -40,17 +39,12 @@ def database(sqlite_database: Database) -> Database:
 
 @pytest.fixture
 def app(runtime: Runtime) -> FastAPI:
-    app = FastAPI()
-    app.state.runtime = runtime
-    app.state.recipes = offered_recipes
-    app.include_router(router)
-    problems.install(app)
-    return app
+    return api_of(runtime, router, recipes=offered_recipes)
 
 
 @pytest.fixture
 def client(app: FastAPI) -> AkinClient:
-    return AkinClient("http://testserver", http=cast(httpx.Client, TestClient(app)))
+    return client_of(app)
 
 
 def request(**given: Any) -> TrainRequest:

@@ -79,6 +79,7 @@ def is_whole(runtime: Runtime, gallery_id: str) -> bool:
     return found.is_complete and found.embedded == points == found.images == 72
 
 
+@pytest.mark.slow
 def test_killed_in_the_embedding_and_around_the_switch_it_goes_on(home: Path) -> None:
     with opened(home) as runtime:
         before, _ = answering(runtime)

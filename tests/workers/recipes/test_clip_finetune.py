@@ -12,8 +12,7 @@ import torch
 from torch.nn import functional
 
 from backend.composition.artefact import load_model, untrained_model
-from backend.encoding.backbone import BackboneSpec, load_backbone
-from tests.backend.search.shop import write_tiny_backbone
+from backend.encoding.backbone import load_backbone
 from workers.datasets.wardrobe.dataset import write_dataset
 from workers.recipes import clip_finetune
 from workers.recipes.clip_finetune import ClipFinetuneParameters, finetune_objective
@@ -29,11 +28,6 @@ def data(tmp_path_factory) -> Path:
     folder: Path = tmp_path_factory.mktemp("data") / "wardrobe"
     write_dataset(folder, 48, size=48)
     return folder
-
-
-@pytest.fixture(scope="module")
-def spec(tmp_path_factory) -> BackboneSpec:
-    return BackboneSpec(f"local-dir:{write_tiny_backbone(tmp_path_factory.mktemp('t') / 'tiny')}")
 
 
 @pytest.fixture

@@ -13,10 +13,8 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from backend.composition.artefact import ComposedModel, load_model, untrained_model
-from backend.encoding.backbone import BackboneSpec, load_backbone
+from backend.encoding.backbone import load_backbone
 from backend.errors import InvalidInput
-from tests.backend.search.shop import write_tiny_backbone
-from workers.datasets.wardrobe.dataset import write_dataset
 from workers.recipes import clip_finetune, combiner
 from workers.recipes.clip_finetune import ClipFinetuneParameters
 from workers.recipes.combiner import CombinerParameters, combiner_objective
@@ -28,16 +26,8 @@ SMALL = ["batch=20", "epochs=6", "lr=0.003", "projection=2", "hidden=2", "dropou
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    folder: Path = tmp_path_factory.mktemp("data") / "wardrobe"
-    write_dataset(folder, 72, size=48)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory) -> ComposedModel:
-    tiny = write_tiny_backbone(tmp_path_factory.mktemp("tiny") / "tiny")
-    return untrained_model(load_backbone(BackboneSpec(f"local-dir:{tiny}"), device="cpu"))
+def parent(spec) -> ComposedModel:
+    return untrained_model(load_backbone(spec, device="cpu"))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,10 +18,8 @@ from backend.composition.artefact import (
 )
 from backend.composition.networks import Combiner
 from backend.composition.trained import CombinerComposer
-from backend.encoding.backbone import BackboneSpec, load_backbone
+from backend.encoding.backbone import load_backbone
 from backend.errors import InvalidInput
-from tests.backend.search.shop import write_tiny_backbone
-from workers.datasets.wardrobe.dataset import write_dataset
 from workers.recipes import combiner, spn_bank
 from workers.recipes.combiner import CombinerParameters
 from workers.recipes.recipe import Training
@@ -33,18 +30,6 @@ from workers.trainer.triplet_data import training_triplets
 
 SMALL = ["batch=10", "epochs=3", "lr=0.002"]
 SMALL_PARAMETERS = SpnBankParameters.given(SMALL)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    folder: Path = tmp_path_factory.mktemp("data") / "wardrobe"
-    write_dataset(folder, 72, size=48)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def spec(tmp_path_factory) -> BackboneSpec:
-    return BackboneSpec(f"local-dir:{write_tiny_backbone(tmp_path_factory.mktemp('t') / 'tiny')}")
 
 
 @pytest.fixture

@@ -33,6 +33,11 @@ from workers.reconciliation.rounds import Directly
 from workers.reconciling import reconcile_all
 
 QUIET = {"images", "points", "blobs"}
+LOST = (
+    "The stored bytes of the image of 3 are gone: import the same picture again, or delete the "
+    "image."
+)
+"""What is told of a picture without bytes."""
 
 
 @dataclass
@@ -162,3 +167,19 @@ class DamagedShop:
     def _write(self, change: Callable[[Session], object]) -> None:
         with self.runtime.database.write() as session:
             change(session)
+
+
+def assert_found_mended_and_gone(shop: DamagedShop, kind: str, count: int = 1, **how: bool) -> None:
+    """Looking changes nothing; mending finds the same; afterwards all agree."""
+    assert shop.found(**how) == {kind: count}
+    assert shop.found(**how) == {kind: count}
+    assert shop.found(mend=True, **how) == {kind: count}
+    shop.embed()
+    assert shop.found(**how) == {}
+    assert shop.found(mend=True, **how) == {}
+    shop.assert_in_line()
+
+
+def lose(shop: DamagedShop, sku: str) -> None:
+    """As a failing disk does with a picture."""
+    shop.file("originals", shop.sha256(sku)).unlink()

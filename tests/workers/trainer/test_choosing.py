@@ -7,8 +7,7 @@ from statistics import fmean
 import pytest
 
 from backend.composition.artefact import untrained_model
-from backend.encoding.backbone import BackboneSpec, load_backbone
-from tests.backend.search.shop import write_tiny_backbone
+from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
 from tests.workers.trainer import benchmark_data
 from workers.datasets.opening import open_dataset
 from workers.recipes import inversion, spn_bank
@@ -19,7 +18,7 @@ from workers.trainer.features import FeatureCache
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     tiny = write_tiny_backbone(tmp_path_factory.mktemp("choosing") / "tiny")
-    return untrained_model(load_backbone(BackboneSpec(f"local-dir:{tiny}"), "cpu", 1))
+    return untrained_model(load_tiny_backbone(tiny))
 
 
 @pytest.mark.parametrize(

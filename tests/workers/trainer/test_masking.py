@@ -12,10 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
+from backend.encoding.backbone import Backbone
 from backend.encoding.injection import injected_features
 from backend.encoding.towers import text_features
-from tests.backend.search.shop import write_tiny_backbone
+from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
 from workers.trainer.keyword_rules import keyword_runs
 from workers.trainer.keywords import RULES
 from workers.trainer.masking import Masker, cleaned, masked, masked_as_published
@@ -26,7 +26,7 @@ CONTEXT = 12  # of the tiny backbone: ten tokens between start and end
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     folder = write_tiny_backbone(tmp_path_factory.mktemp("masking") / "backbone")
-    return load_backbone(BackboneSpec(f"local-dir:{folder}"), "cpu", 1)
+    return load_tiny_backbone(folder)
 
 
 @pytest.fixture(scope="module")

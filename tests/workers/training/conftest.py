@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from backend.runtime import Runtime
+from tests import warm
 from tests.workers.training.installations import copied, opened, triplets_of, write_installation
+from workers import training_process
 from workers.training_triplets import AcceptedTriplet
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_installation(tmp_path_factory.mktemp("installation"))
+
+
+@pytest.fixture
+def warm_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children that begin with torch imported; `test_child.py` starts its own cold."""
+    from_the_launcher = SimpleNamespace(Popen=warm.piped, PIPE=subprocess.PIPE)
+    monkeypatch.setattr(training_process, "subprocess", from_the_launcher)
 
 
 @pytest.fixture
@@ -35,6 +46,6 @@ def accepted(template: Path, monkeypatch: pytest.MonkeyPatch) -> list[AcceptedTr
 
 
 @pytest.fixture
-def shop(home: Path, accepted: list[AcceptedTriplet]) -> Iterator[Runtime]:
+def shop(home: Path, accepted: list[AcceptedTriplet], warm_children: None) -> Iterator[Runtime]:
     with opened(home, datasets=home) as runtime:
         yield runtime

@@ -167,6 +167,7 @@ def test_a_second_child_waits_until_the_first_is_gone(child, data, parent, tmp_p
         said.close()
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_work_is_given_back(data, parent, tmp_path):
     """Looked at in this process, since nobody else can ask what a child still holds."""
 

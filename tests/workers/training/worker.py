@@ -36,7 +36,7 @@ POINTS: dict[str, Point] = {
     "between two segments": (training._Training, "_do", "after", 1),
     "after the run's end, before its figures": (training._Training, "_measure", "before", 1),
     "while the figures are measured": (training_listening.Listener, "hear", "preparing", 1),
-    "when the figures are measured, before they are kept": (training, "write_aside", "figures", 1),
+    "when the figures are measured, before they are kept": (training, "write_whole", "figures", 1),
     "before the artefact is kept": (Run, "check", "before", 1),
     "when the artefact is kept, before the row is ready": (training, "read_card", "before", 1),
     "in the transaction that makes the row ready": (training, "finish_training", "after", 1),
