@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from fastapi import Depends, FastAPI
 
 from backend import health, openapi, problems
 from backend.accounts import routes as account_routes
-from backend.accounts.guard import check_door
+from backend.accounts.door import KnownFirst
+from backend.accounts.guard import check_door, demanded
 from backend.audit import routes as audit_routes
 from backend.backup import routes as backup_routes
+from backend.bodies import BodyLimit
 from backend.catalogue import import_routes
 from backend.catalogue import routes as catalogue_routes
 from backend.errors import Unavailable
@@ -20,9 +23,9 @@ from backend.feedback import routes as feedback_routes
 from backend.gauges import Gauges
 from backend.jobs import routes as job_routes
 from backend.jobs.lease import reclaim_all
-from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestId, RequestMetrics
+from backend.middleware import HostCheck, OriginCheck, RequestId, RequestMetrics
 from backend.migrating import check, upgrade
-from backend.rate_limits import RateLimits, limit_rate
+from backend.rate_limits import RateLimits, limit_logins, limit_rate
 from backend.readiness import Readiness, checks_of
 from backend.registry import deployment_routes, gallery_routes, version_routes
 from backend.registry import routes as registry_routes
@@ -60,6 +63,13 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.recipes = offered_recipes
     app.state.gauges = Gauges(runtime)
     app.state.readiness = Readiness(checks_of(runtime))
+    # Not one dependency for the whole app: it asks who is there, and health does not want to know.
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: problems.PROBLEM_RESPONSES[status] for status in (401, 429)
+    }
+    app.include_router(
+        account_routes.door, dependencies=[Depends(limit_logins)], responses=refusals
+    )
     for module in (
         account_routes,
         catalogue_routes,
@@ -77,21 +87,16 @@ def create_app(runtime: Runtime) -> FastAPI:
         feedback_routes,
         backup_routes,
     ):
-        # Not for every route of the app: it asks who is there, which health does not want to know.
-        limited = [] if module is account_routes else [Depends(limit_rate)]
-        app.include_router(
-            module.router,
-            dependencies=limited,
-            responses={status: problems.PROBLEM_RESPONSES[status] for status in (401, 429)},
-        )
+        app.include_router(module.router, dependencies=[Depends(limit_rate)], responses=refusals)
     app.include_router(health.router)
     problems.install(app)
     openapi.describe(app)
+    app.add_middleware(KnownFirst, limit=runtime.settings.max_body_bytes)
     app.add_middleware(RequestMetrics)
     app.add_middleware(BodyLimit, limit=runtime.settings.max_body_bytes)
     app.add_middleware(OriginCheck, allowed=runtime.settings.allowed_hosts)
     # Where people log in a foreign page's name for this server gains nothing: it has no token.
-    if runtime.settings.host in LOOPBACK and not runtime.settings.allow_open:
+    if runtime.settings.host in LOOPBACK or not demanded(runtime.settings):
         app.add_middleware(HostCheck, allowed=runtime.settings.allowed_hosts)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestId)  # the last one is the outermost: every answer has its id
@@ -114,6 +119,7 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
         check(database)
     with database.read() as session:
         check_door(runtime.settings, session)
+    runtime.guard.look()  # before the first request, so that none has to
     backbone = runtime.backbone()
     # They hash all weights: not inside the transaction.
     _ = backbone.fingerprint, backbone.text_fingerprint

@@ -11,14 +11,10 @@ from backend.paging import Page
 class AccountCalls(Transport):
     """The part of the client that speaks about who one is."""
 
-    def log_in(self, name: str, password: str, *, address: str | None = None) -> LoggedIn:
-        """A token for a name and a password; it is not used by this client.
-
-        address: of whom this client speaks for, so that failures are counted as theirs.
-        """
-        headers = {} if address is None else {"X-Forwarded-For": address}
+    def log_in(self, name: str, password: str) -> LoggedIn:
+        """A token for a name and a password; it is not used by this client."""
         body = {"name": name, "password": password}
-        return LoggedIn.model_validate(self._send("POST", "/v1/login", json=body, headers=headers))
+        return LoggedIn.model_validate(self._send("POST", "/v1/login", json=body))
 
     def log_out(self) -> None:
         """End the login of this client's token."""

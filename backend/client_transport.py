@@ -28,7 +28,8 @@ class ApiError(AkinError):
 class Transport:
     """Sends requests; a refusal is raised as `ApiError`, silence as `Unavailable`.
 
-    token: of a login, or a key, where accounts are on.
+    token: of a login, or a key, where accounts are on. address: of whom it speaks for, so that what
+    they do is counted as theirs; the server has to trust this machine as it does a proxy.
     """
 
     def __init__(
@@ -38,9 +39,12 @@ class Transport:
         timeout: float = 60,
         http: httpx.Client | None = None,
         token: str | None = None,
+        address: str | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        if address is not None:
+            headers["X-Forwarded-For"] = address
         self._http = http or httpx.Client(base_url=self.url, timeout=timeout, headers=headers)
 
     def __enter__(self) -> Self:

@@ -188,6 +188,7 @@ def _sqlite_engine(url: str) -> Engine:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
+        hide_parameters=True,  # its errors are logged, and a password's hash is among parameters
         isolation_level="AUTOCOMMIT",
         connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False},
         pool_size=32,
@@ -219,6 +220,7 @@ def _server_engine(url: str, pool: Pool) -> Engine:
         pool_timeout=pool.wait,
         pool_recycle=pool.recycle,
         pool_pre_ping=pool.pre_ping,
+        hide_parameters=True,
     )
     if longest := round(1000 * pool.statement_seconds):
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 _SHORTEST = 6  # a shorter secret would hide half of every sentence
-_IN_URL = re.compile(r"(?<=://)([^\s/:@]*):([^\s\"'<>]+)@(?=[^\s/@]*)")
+_IN_URL = re.compile(r"(?<=://)([^\s/:@]*):([^\s\"'<>]+)@")
+_WORD = re.compile(r"[^\s\"'<>]+")
 _KEYS = re.compile(r"password|secret|token|api_?key|authorization|cookie", re.IGNORECASE)
 
 _known: set[str] = set()
@@ -34,11 +35,18 @@ def hide_password(url: str | None) -> None:
 def masked(text: str) -> str:
     """The text without passwords of URLs and without the secrets of this process."""
     if "://" in text:
-        text = _IN_URL.sub(rf"\1:{HIDDEN}@", text)
+        text = _WORD.sub(_without_password, text)
     for secret in tuple(_known):
         if secret in text:
             text = text.replace(secret, HIDDEN)
     return text
+
+
+def _without_password(word: re.Match[str]) -> str:
+    """Only what stands before the last @ is looked through: there the first user with a password
+    ends the search, and of what a stranger sends no end is looked for again and again."""
+    before, at, after = word.group().rpartition("@")
+    return _IN_URL.sub(rf"\1:{HIDDEN}@", before + at) + after if at else word.group()
 
 
 def mask_line(_logger: object, _method: str, event: EventDict) -> EventDict:

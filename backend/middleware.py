@@ -1,7 +1,8 @@
-"""What stands before every route: host and origin check, body limit, request id and metrics."""
+"""What stands before every route: host and origin check, request id and metrics."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import time
 from collections.abc import Collection
@@ -9,7 +10,6 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.answering import at_start
@@ -17,9 +17,6 @@ from backend.audit.service import REQUEST
 from backend.metrics import REFUSED, REQUEST_SECONDS, REQUESTS
 from backend.problems import REQUEST_ID, problem
 from backend.settings import LOOPBACK
-
-STREAMED = ("/v1/imports/", "/v1/models/import")
-"""What is PUT below here is streamed to disk, under the route's own limit."""
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
@@ -32,7 +29,8 @@ log = structlog.get_logger()
 
 class HostCheck:
     """Refuses a Host header that is not this server's name, so that no foreign page's DNS name
-    that points here (DNS rebinding) can speak to it."""
+    that points here (DNS rebinding) can speak to it. An address is no name: nobody can point it
+    elsewhere."""
 
     def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
         self.app = app
@@ -42,7 +40,7 @@ class HostCheck:
         if scope["type"] == "http" and "*" not in self.allowed:
             host = Headers(scope=scope).get("host", "")
             name = _without_port(host).lower()
-            if name not in self.allowed:
+            if name not in self.allowed and not _is_address(name):
                 answer = problem(
                     400,
                     f"This server does not answer to the name {name[:100]!r}: "
@@ -83,42 +81,6 @@ class OriginCheck:
             return False
         own = _without_port(headers.get("host", ""))
         return _without_port(origin.rpartition("://")[2]) not in self.allowed | {own}
-
-
-class BodyLimit:
-    """Refuses a request body over a limit, by its announced length or as it arrives."""
-
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app = app
-        self.limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_streamed(scope):
-            await self.app(scope, receive, send)
-            return
-        length = Headers(scope=scope).get("content-length", "0")
-        if length.isdigit() and int(length) > self.limit:
-            await problem(413, self._sentence, "too-large")(scope, receive, send)
-            return
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.limit:
-                # FastAPI turns any other exception of a body into "there was an error parsing it".
-                raise HTTPException(413, self._sentence)
-            return message
-
-        await self.app(scope, counted, send)
-
-    @property
-    def _sentence(self) -> str:
-        return (
-            f"The request is larger than {self.limit / 2**20:.3g} MB: "
-            "send large catalogues as an import."
-        )
 
 
 class RequestId:
@@ -177,11 +139,15 @@ class RequestMetrics:
                 )
 
 
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 def _without_port(host: str) -> str:
     """`[::1]:8000` -> `::1`."""
     name = host if host.endswith("]") else host.rsplit(":", 1)[0]
     return name.strip("[]")
-
-
-def _is_streamed(scope: Scope) -> bool:
-    return bool(scope["method"] == "PUT" and scope["path"].startswith(STREAMED))

@@ -56,6 +56,11 @@ def problem(status: int, detail: str, code: str) -> JSONResponse:
     )
 
 
+def refusal(request: Request, error: Exception) -> JSONResponse:
+    """The answer to an AkinError or an outage, for what stands before the application."""
+    return _told(request, error) if isinstance(error, AkinError) else _outage(request, error)
+
+
 def install(app: FastAPI) -> None:
     """Answer every failure of the app with a problem document."""
     app.add_exception_handler(AkinError, _told)

@@ -1,11 +1,11 @@
 """How often one caller may ask: token buckets, more careful with what costs more to answer.
 
-A caller is the account where there are accounts, else the address. This process counts for itself.
+A caller is a user, however many keys and logins; of what names no user (no login, a bad token, a
+picture's link) the address. This process counts for itself.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import threading
 from collections import OrderedDict
@@ -14,15 +14,20 @@ from fastapi import Depends, Request
 
 from backend import clock
 from backend.accounts.actor import LOCAL_ADMIN, Actor, current_actor
+from backend.accounts.roles import A_LINK
+from backend.addresses import is_this_machine, network_of
 from backend.errors import TooMany
 from backend.settings import Settings
 
 CALLERS = 20_000
 """Buckets that are kept, some 4 MB; of further callers those that asked longest ago are forgotten,
 which fills their bucket."""
-COSTLY = ("/upload", "/thumbnail", "/feedback", "/preview", "/start", "/import")
-"""How the paths of POSTs end that decode a stranger's picture, read a file or write what has to be
-reviewed."""
+COSTLY = (
+    *("/upload", "/thumbnail", "/feedback", "/preview", "/start", "/import"),
+    *("/login", "/password", "/users", "/keys"),
+)
+"""How the paths of POSTs end that decode a stranger's picture, read a file, write what has to be
+reviewed, or hash a password."""
 _SENDING = "/v1/imports/"
 
 
@@ -52,6 +57,13 @@ class Buckets:
                 self._held.popitem(last=False)
         return wait
 
+    def give_back(self, caller: str) -> None:
+        """One of the requests that passed is not to count."""
+        with self._lock:
+            if caller in self._held:
+                held, then = self._held[caller]
+                self._held[caller] = (min(self._capacity, held + 1), then)
+
 
 class RateLimits:
     """The limits of one process."""
@@ -67,10 +79,24 @@ class RateLimits:
         if method == "PUT" and path.startswith(_SENDING):
             return
         caller = _caller(request, actor)
-        if caller is None:
-            return
+        if caller is not None:
+            self._count(caller, costly=method == "POST" and path.endswith(COSTLY))
+
+    def check_login(self, request: Request) -> None:
+        """Count somebody who gives a name and a password; raises TooMany."""
+        self._count(_address(request), costly=True)
+
+    def check_stranger(self, request: Request) -> None:
+        """Count a request by its address before anybody looks who it is; raises TooMany."""
+        self._count(_address(request))
+
+    def no_stranger(self, request: Request) -> None:
+        """It is known who that was: count it as theirs and not by its address."""
+        self._all.give_back(_address(request))
+
+    def _count(self, caller: str, *, costly: bool = False) -> None:
         wait = self._all.wait(caller)
-        if not wait and method == "POST" and path.endswith(COSTLY):
+        if not wait and costly:
             wait = self._costly.wait(caller)
         if wait:
             seconds = max(1, math.ceil(wait))
@@ -81,7 +107,13 @@ class RateLimits:
             )
 
 
-def limit_rate(request: Request, actor: Actor = Depends(current_actor)) -> None:
+async def limit_logins(request: Request) -> None:
+    """A dependency of the one route that nobody has to be known for."""
+    limits: RateLimits = request.app.state.rate_limits
+    limits.check_login(request)
+
+
+async def limit_rate(request: Request, actor: Actor = Depends(current_actor)) -> None:
     """A dependency of every route below /v1 that wants to know who asks."""
     limits: RateLimits = request.app.state.rate_limits
     limits.check(request, actor)
@@ -89,15 +121,16 @@ def limit_rate(request: Request, actor: Actor = Depends(current_actor)) -> None:
 
 def _caller(request: Request, actor: Actor) -> str | None:
     """Who is counted; None for this machine itself where there are no accounts."""
-    if actor != LOCAL_ADMIN:
-        return f"account {actor.name}"
-    host = request.client.host if request.client else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f"address {host}"
-    if address.is_loopback:
+    if actor not in (LOCAL_ADMIN, A_LINK):
+        return f"account {actor.user_id or actor.name}"
+    if actor == LOCAL_ADMIN and is_this_machine(_host(request)):
         return None
-    # A network of one's own has 2**64 addresses of the sixth version.
-    network = ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)
-    return f"address {network}"
+    return _address(request)
+
+
+def _address(request: Request) -> str:
+    return f"address {network_of(_host(request))}"
+
+
+def _host(request: Request) -> str:
+    return request.client.host if request.client else ""

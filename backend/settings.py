@@ -22,6 +22,7 @@ from backend.masking import hide, hide_password
 DEMO_HOME = Path(".akin-demo")
 _SECRETS_OF_LIBRARIES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to know them
 
 
 class Settings(DatabaseSettings, GallerySettings):
@@ -168,7 +169,7 @@ class Settings(DatabaseSettings, GallerySettings):
         return self._url(self.ui_port)
 
     def _url(self, port: int) -> str:
-        host = self.host if self.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
+        host = "127.0.0.1" if self.host in EVERY_ADDRESS else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def check(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from html import escape
 
 import streamlit as st
@@ -47,7 +46,7 @@ def page() -> None:
 
 def _enter(name: str, password: str) -> None:
     try:
-        entered = client().log_in(name, password, address=_address())
+        entered = client().log_in(name, password)
     except AkinError as error:
         st.error(plain(error.sentence), icon=":material/error:")
         return
@@ -55,17 +54,6 @@ def _enter(name: str, password: str) -> None:
     # that any script on it could read; so a reload asks again.
     st.session_state[TOKEN] = entered.token
     st.rerun()
-
-
-def _address() -> str | None:
-    """Where the visitor is, so that failed logins are counted as theirs and not as this server's.
-    Only behind a proxy is its header believed."""
-    if "AKIN_PUBLIC_URL" in os.environ:
-        forwarded = st.context.headers.get("X-Forwarded-For")
-        if forwarded:
-            return forwarded.rpartition(",")[2].strip()
-    address: object = st.context.ip_address
-    return address if isinstance(address, str) else None  # none where no browser is
 
 
 def draw(me: Me) -> None:

@@ -19,21 +19,27 @@ TOKEN = "akin_token"  # noqa: S105 - its name
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-@st.cache_resource(show_spinner=False)
-def _connect(url: str) -> AkinClient:
-    return AkinClient(url)
-
-
 @st.cache_resource(show_spinner=False, max_entries=500)
-def _connect_as(url: str, token: str) -> AkinClient:
-    return AkinClient(url, token=token)
+def _connect(url: str, token: str | None, address: str | None) -> AkinClient:
+    return AkinClient(url, token=token, address=address)
 
 
 def client() -> AkinClient:
-    """The client of the API at AKIN_URL: of whoever is logged in, else shared by all visitors."""
+    """The client of the API at AKIN_URL: of whoever is logged in, else shared by all visitors from
+    one address."""
     url = os.environ.get("AKIN_URL", "http://127.0.0.1:8000")
-    token = st.session_state.get(TOKEN)
-    return _connect(url) if token is None else _connect_as(url, token)
+    return _connect(url, st.session_state.get(TOKEN), visitor_address())
+
+
+def visitor_address() -> str | None:
+    """Where the visitor is, so that what they do is counted as theirs and not as this server's;
+    none on this machine, and where no browser is.
+
+    It is the other end of the connection. Only of a proxy named in FORWARDED_ALLOW_IPS (this
+    machine, unless set) does Streamlit's server believe a header that says otherwise.
+    """
+    address: object = st.context.ip_address
+    return address if isinstance(address, str) else None
 
 
 def picture_url(path: str) -> str:

@@ -71,7 +71,8 @@ def _files() -> Any:
             "A file's name becomes its SKU. Folder names can tell split and category: "
             "`train/dress/red.jpg`. A list has a line per product: sku, image, title, category, "
             "split, price, and any further column as an attribute; exports of shops are "
-            "understood, and you see what comes of it before anything is written."
+            "understood, and you see what comes of it before anything is written. Files of more "
+            "than 100 MB, and thousands of pictures: `akin ingest`."
         )
     return files
 

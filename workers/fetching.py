@@ -18,7 +18,7 @@ import httpx
 from backend import clock
 from backend.catalogue.sources_on_web import ANYWHERE
 from backend.errors import AkinError, InvalidInput, TooLarge
-from workers.public_addresses import Resolve, public_address, resolve
+from workers.public_addresses import Resolve, in_time, public_address, resolve
 
 REDIRECTS = 5
 SECONDS = 30.0
@@ -123,7 +123,8 @@ class _Pinning(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        address = public_address(host, port, self._resolver)
+        resolver = in_time(self._resolver, _left(self._until))
+        address = public_address(host, port, resolver)
         return _Timed(self._network.connect_tcp(address, port, _left(self._until)), self._until)
 
 

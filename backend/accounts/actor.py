@@ -15,6 +15,7 @@ from backend.errors import NotAllowed, NotKnown
 
 if TYPE_CHECKING:
     from backend.accounts.guard import Guard
+    from backend.rate_limits import RateLimits
 
 __all__ = ["LOCAL_ADMIN", "RANK", "Actor", "Role", "current_actor", "require"]
 
@@ -26,12 +27,19 @@ _bearer = HTTPBearer(
 
 
 async def current_actor(
-    request: Request, credentials: HTTPAuthorizationCredentials | None = Security(_bearer)
+    request: Request, _: HTTPAuthorizationCredentials | None = Security(_bearer)
 ) -> Actor:
-    """The actor of this request.
+    """The actor of this request, as `actor_of` knows them; asked for once."""
+    known: Actor | None = getattr(request.state, "actor", None)
+    return known or await actor_of(request)
+
+
+async def actor_of(request: Request) -> Actor:
+    """Who asks, by the headers and the address of a request.
 
     Raises:
         NotKnown: where accounts are on and it carries neither a valid token nor a valid link.
+        TooMany: where too many of those came from this address.
     """
     guard: Guard = request.app.state.runtime.guard
     # To a thread only for what may wait for SQL.
@@ -40,6 +48,15 @@ async def current_actor(
         SIGNER.set(None)
         return LOCAL_ADMIN
     SIGNER.set(guard.signer or await to_thread.run_sync(guard.load_signer))
+    limits: RateLimits = request.app.state.rate_limits
+    limits.check_stranger(request)
+    actor = await _known(request, guard)
+    limits.no_stranger(request)
+    return actor
+
+
+async def _known(request: Request, guard: Guard) -> Actor:
+    credentials = await _bearer(request)
     if credentials is not None:
         return await to_thread.run_sync(guard.actor_of_token, credentials.credentials)
     if request.method in {"GET", "HEAD"} and "signature" in request.query_params:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.accounts import passwords, service, throttle, tokens
-from backend.accounts.roles import Actor, Role, lower
+from backend.accounts.roles import A_LINK, Actor, Role, lower
 from backend.accounts.schemas import LoggedIn
 from backend.accounts.signing import Signer
 from backend.accounts.tables import User
@@ -32,7 +32,7 @@ class Guard:
         self._on = demanded(settings)
         self._asked = -ASK_AGAIN
         self._signer: Signer | None = None
-        self._lock = threading.Lock()
+        self._lock, self._looking = threading.Lock(), threading.Lock()
 
     @property
     def on(self) -> bool:
@@ -45,11 +45,18 @@ class Guard:
         return not self._on and clock.monotonic() - self._asked >= ASK_AGAIN
 
     def look(self) -> bool:
-        """Whether accounts are on: demanded by the settings, or there is a user."""
+        """Whether accounts are on: demanded by the settings, or there is a user.
+
+        Whoever comes while another looks waits for what that one finds: until SQL has answered,
+        "off" is no answer but a guess, which would let strangers in as admins.
+        """
         if self.is_stale:
-            self._asked = clock.monotonic()
-            with self._database.read() as session:
-                self._on = service.any_user(session)
+            with self._looking:
+                if self.is_stale:
+                    with self._database.read() as session:
+                        found = service.any_user(session)
+                    self._on = self._on or found  # `turn_on` may have come in between
+                    self._asked = clock.monotonic()
         return self._on
 
     def turn_on(self) -> None:
@@ -96,7 +103,7 @@ class Guard:
         if told is None:
             raise NotKnown("This link is over or was changed: open the page it was on again.")
         if "user" not in told:
-            return Actor("a link", "shopper")
+            return A_LINK
         with self._database.read() as session:
             user = session.get(User, told["user"])
             if user is None or user.disabled:
@@ -118,6 +125,15 @@ class Guard:
             role = cast(Role, user.role)
             token, secret = tokens.issue(session, user, "login", role, tokens.LOGIN_FOR)
             return LoggedIn(token=secret, name=user.name, role=role, expires_at=token.expires_at)
+
+    def check_attempts(self, name: str, address: str) -> None:
+        """Refuse who has to wait, at the cost of a look: before the turn for what costs more.
+
+        Raises:
+            TooMany: after too many failures.
+        """
+        with self._database.read() as session:
+            throttle.check(session, name.strip().lower(), address)
 
     def check_password(self, name: str, password: str, address: str) -> str:
         """The id of the user whose password it is; raises as `log_in` does."""

@@ -22,6 +22,8 @@ class Actor:
 
 
 LOCAL_ADMIN = Actor("local", "admin")
+A_LINK = Actor("a link", "shopper")
+"""Whoever has a picture's link."""
 
 
 def lower(one: Role, other: Role) -> Role:

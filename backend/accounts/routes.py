@@ -36,11 +36,14 @@ from backend.runtime import Runtime
 
 log = structlog.get_logger()
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["accounts"],
-    responses={status: PROBLEM_RESPONSES[status] for status in (401, 403, 404, 409, 422)},
-)
+_PLACE: dict[str, Any] = {
+    "prefix": "/v1",
+    "tags": ["accounts"],
+    "responses": {status: PROBLEM_RESPONSES[status] for status in (401, 403, 404, 409, 422)},
+}
+door = APIRouter(**_PLACE)
+"""The one route for whom nobody knows yet; the limit of its rate goes by the address."""
+router = APIRouter(**_PLACE)
 _SHOPPER, _ADMIN = Depends(require("shopper")), Depends(require("admin"))
 _SLOWED: dict[int | str, dict[str, Any]] = {429: PROBLEM_RESPONSES[429]}
 _hashing = CapacityLimiter(2)  # each takes 64 MB and all of a processor
@@ -54,19 +57,27 @@ _DOWNLOADS = re.compile(
 )
 
 
+def _refuse_keys(actor: Actor, what: str) -> None:
+    """One that leaked could else make itself a way in that outlives its being revoked."""
+    if actor.by_key:
+        raise NotAllowed(f"A key cannot {what}: log in with name and password.")
+
+
 def _address(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-@router.post("/login", summary="Log in", responses=_SLOWED)
+@door.post("/login", summary="Log in", responses=_SLOWED)
 async def login(
     asked: Login, request: Request, runtime: Runtime = Depends(get_runtime)
 ) -> LoggedIn:
     """A token for a name and a password, good for seven days.
 
-    Failed logins slow down the next ones of the same name and from the same address.
+    Failed logins slow down the next ones: of the same name from the same address, and either.
     """
     address = _address(request)
+
+    await to_thread.run_sync(runtime.guard.check_attempts, asked.name, address)
 
     def enter() -> LoggedIn:
         return runtime.guard.log_in(asked.name, asked.password.get_secret_value(), address)
@@ -99,9 +110,9 @@ async def change_password(
 ) -> None:
     """Ends all other logins of the same user. The old password is asked for, so that nobody who
     finds an open screen can take the account."""
-    if actor.by_key:
-        raise NotAllowed("A key cannot change a password: log in with name and password.")
+    _refuse_keys(actor, "change a password")
     address = _address(request)
+    await to_thread.run_sync(runtime.guard.check_attempts, actor.name, address)
 
     def renew() -> None:
         runtime.guard.check_password(actor.name, change.old.get_secret_value(), address)
@@ -128,6 +139,7 @@ async def add_user(
     new: UserCreate, actor: Actor = _ADMIN, runtime: Runtime = Depends(get_runtime)
 ) -> UserOut:
     """The first one has to be an admin; from then on everybody has to log in."""
+    _refuse_keys(actor, "add a user")
 
     def add() -> UserOut:
         password_hash = passwords.hashed(new.password.get_secret_value())
@@ -144,6 +156,7 @@ async def change_user(
     name: str, change: UserChange, actor: Actor = _ADMIN, runtime: Runtime = Depends(get_runtime)
 ) -> UserOut:
     """Another role, in or out, another password. One admin who can log in is always left."""
+    _refuse_keys(actor, "change a user")
 
     def renew() -> UserOut:
         password = change.password

@@ -10,7 +10,7 @@ from sqlalchemy import case, exists, func, select
 from sqlalchemy.orm import Session
 
 from backend import clock
-from backend.accounts import tokens
+from backend.accounts import throttle, tokens
 from backend.accounts.roles import Role
 from backend.accounts.schemas import UserOut
 from backend.accounts.tables import User
@@ -100,7 +100,8 @@ def change(
 ) -> UserOut:
     """Another role, in or out, another password: in one line of the audit log.
 
-    A new password and being disabled end the user's logins, but that of the token `keep`.
+    A new password and being disabled end the user's logins, but that of the token `keep`. With a
+    new password failed logins of the old one are forgotten.
 
     Raises:
         NotFound: if there is no such user.
@@ -119,6 +120,7 @@ def change(
     after = {"role": user.role, "disabled": user.disabled}
     if password_hash is not None:
         user.password_hash = password_hash
+        throttle.forget(session, user.name)
         before, after = {**before, "password": "old"}, {**after, "password": "new"}
     if password_hash is not None or user.disabled:
         tokens.revoke_logins(session, user.id, keep)

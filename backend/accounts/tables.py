@@ -53,12 +53,13 @@ class Token(Base):
 
 
 class LoginFailures(Base):
-    """Failed logins under one name, or from one address; what slows guessing down."""
+    """Failed logins under one name, from one address, or both; what slows guessing down."""
 
     __tablename__ = "login_failures"
 
     subject: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """A hash of the name or address: what people type as a name may be their password."""
+    """A hash of the name or address, or half of each: what people type as a name may be their
+    password."""
     failures: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(Moment)
 

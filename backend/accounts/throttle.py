@@ -1,4 +1,6 @@
-"""Failed logins slow the next ones down, by name and by address.
+"""Failed logins slow the next ones down: strictly those of one name from one address, so that a
+stranger elsewhere cannot lock somebody out; more patiently those from one address, whatever the
+name, and those of one name, wherever they come from.
 
 They are counted in SQL: several API replicas share the count, and a restart does not forget it. An
 attempt is counted before its password is looked at, so that a thousand at once are a thousand.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -16,12 +19,15 @@ from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.accounts.tables import LoginFailures
+from backend.addresses import network_of
 from backend.errors import TooMany
 
-FREE = {"name": 5, "address": 20}
-"""Failures that cost no wait. Many people may share an address: an office, a proxy."""
+FREE = {"name": 200, "address": 20, "both": 5}
+"""Failures that cost no wait. Many people may share an address: an office, a proxy. And whoever has
+many addresses may guess 200 times in a quarter of an hour before the name has to wait for it."""
 LONGEST_WAIT = 300.0
 FORGOTTEN_AFTER = timedelta(minutes=15)
+_HALF = 32  # of a hash: 128 bits
 
 
 def count_attempt(session: Session, name: str, address: str) -> None:
@@ -31,23 +37,31 @@ def count_attempt(session: Session, name: str, address: str) -> None:
         TooMany: while the name or address has to wait.
     """
     moment = clock.now()
-    rows = [(kind, _row(session, subject, moment)) for kind, subject in _subjects(name, address)]
-    left = max(_seconds_left(row, FREE[kind], moment) for kind, row in rows)
-    if left > 0:
-        seconds = math.ceil(left)
-        raise TooMany(
-            f"There were too many failed logins: wait {seconds} seconds and try again.", seconds
-        )
-    for _, row in rows:
+    subjects = _subjects(name, address)
+    rows = {kind: _row(session, subject, moment) for kind, subject in subjects.items()}
+    _refuse_who_waits(rows, moment)
+    for row in rows.values():
         row.failures += 1
         row.last_at = moment
 
 
+def check(session: Session, name: str, address: str) -> None:
+    """The same refusal, without counting anything: it only reads."""
+    kinds = {subject: kind for kind, subject in _subjects(name, address).items()}
+    moment = clock.now()
+    query = select(LoginFailures).where(
+        LoginFailures.subject.in_(kinds), LoginFailures.last_at >= moment - FORGOTTEN_AFTER
+    )
+    _refuse_who_waits({kinds[row.subject]: row for row in session.scalars(query)}, moment)
+
+
 def succeeded(session: Session, name: str, address: str) -> None:
-    """It was no failure: forget the name's, and this one of the address, but none before it. Else
-    whoever has one password could try those of others for ever."""
-    by_name, by_address = (subject for _, subject in _subjects(name, address))
-    session.execute(delete(LoginFailures).where(LoginFailures.subject == by_name))
+    """It was no failure: forget the name's, there and anywhere, and this one of the address, but
+    none before it. Else whoever has one password could try those of others for ever."""
+    subjects = _subjects(name, address)
+    by_address = subjects["address"]
+    gone = (subjects["name"], subjects["both"])
+    session.execute(delete(LoginFailures).where(LoginFailures.subject.in_(gone)))
     row = session.get(LoginFailures, by_address, with_for_update=True)
     if row is not None:
         row.failures = max(0, row.failures - 1)
@@ -59,9 +73,29 @@ def succeeded(session: Session, name: str, address: str) -> None:
     )
 
 
-def _subjects(name: str, address: str) -> list[tuple[str, str]]:
-    """Always in the same order, so that two attempts cannot wait for each other's rows."""
-    return [("name", _digest("name", name.lower())), ("address", _digest("address", address))]
+def forget(session: Session, name: str) -> None:
+    """The name's failures, from all addresses: its password is another now."""
+    by_name = _digest("name", name.lower())
+    beginning = LoginFailures.subject.startswith(by_name[:_HALF])
+    session.execute(delete(LoginFailures).where(beginning))
+
+
+def _refuse_who_waits(rows: Mapping[str, LoginFailures], moment: datetime) -> None:
+    left = max((_seconds_left(row, FREE[kind], moment) for kind, row in rows.items()), default=0.0)
+    if left > 0:
+        seconds = math.ceil(left)
+        raise TooMany(
+            f"There were too many failed logins: wait {seconds} seconds and try again.", seconds
+        )
+
+
+def _subjects(name: str, address: str) -> dict[str, str]:
+    """Always in the same order, so that two attempts cannot wait for each other's rows. What both
+    give together begins like the name, so that all of a name's can be found."""
+    by_name = _digest("name", name.lower())
+    by_address = _digest("address", network_of(address))
+    both = by_name[:_HALF] + by_address[:_HALF]
+    return {"name": by_name, "address": by_address, "both": both}
 
 
 def _digest(kind: str, value: str) -> str:

@@ -17,10 +17,12 @@ from backend.accounts.roles import Actor, Role, lower
 from backend.accounts.schemas import KeyOut
 from backend.accounts.tables import SigningKey, Token, User
 from backend.audit.service import Subject, note
-from backend.errors import NotAllowed, NotFound
+from backend.errors import Conflict, NotAllowed, NotFound
 from backend.paging import Page, decode_cursor, encode_cursor
 
 LOGIN_FOR = timedelta(days=7)
+MOST_KEYS = 100
+"""Of one user; whenever another is made those that are over are forgotten."""
 USED_EVERY = timedelta(minutes=1)
 """How exactly the last use is known: not every request should have to write."""
 _PREFIX = {"login": "akl_", "key": "akk_"}  # a leaked one can be recognised
@@ -91,6 +93,7 @@ def create_key(
 
     Raises:
         NotAllowed: for a machine that asks, or a role above the user's.
+        Conflict: if the user has `MOST_KEYS` already.
     """
     if actor.by_key:
         raise NotAllowed(
@@ -102,10 +105,22 @@ def create_key(
             f"{user.name} is a {user.role} and cannot have a key with the role {role}: give the "
             "key a lesser role, or the user a higher one."
         )
+    _make_room(session, user)
     token, secret = issue(session, user, "key", role, lasting, label)
     after = {"user": user.name, "role": role, "expires": token.expires_at.isoformat()}
     note(session, actor.name, "key.create", Subject("key", token.id, label), after=after)
     return _key_out(token, user), secret
+
+
+def _make_room(session: Session, user: User) -> None:
+    session.get_one(User, user.id, with_for_update=True)  # two at once are counted one by one
+    mine = (Token.user_id == user.id, Token.kind == "key")
+    session.execute(delete(Token).where(*mine, Token.expires_at <= clock.now()))
+    if (session.scalar(select(func.count()).select_from(Token).where(*mine)) or 0) >= MOST_KEYS:
+        raise Conflict(
+            f"{user.name} has {MOST_KEYS} keys, which is as many as a user may have: revoke one "
+            "first (`akin keys revoke ID`)."
+        )
 
 
 def delete_key(session: Session, key_id: str, actor: Actor) -> None:

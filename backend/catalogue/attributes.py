@@ -55,15 +55,15 @@ def slugify(label: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "_", folded).strip("_")
     if not slug:
         raise InvalidInput(
-            f"Attribute '{label}' has no Latin letter or digit to make a key of: rename it."
+            f"Attribute '{_short(label)}' has no Latin letter or digit to make a key of: rename it."
         )
     if len(slug) > MAX_SLUG:
         raise InvalidInput(
-            f"The attribute name '{label[:MAX_LABEL]}' is too long: {MAX_SLUG} characters at most."
+            f"The attribute name '{_short(label)}' is too long: {MAX_SLUG} characters at most."
         )
     if slug in RESERVED:
         raise InvalidInput(
-            f"'{label}' is a field of every product: give the attribute another name."
+            f"'{_short(label)}' is a field of every product: give the attribute another name."
         )
     return slug
 
@@ -128,14 +128,14 @@ def convert(label: str, value: AttributeValue, kind: AttributeKind) -> Attribute
     if not text_form or len(text_form) > MAX_VALUE or _UNSTORABLE.search(text_form):
         shown = ascii(text_form[:40])
         raise InvalidInput(
-            f"Attribute '{label}' takes 1 to {MAX_VALUE} characters without NUL or half "
+            f"Attribute '{_short(label)}' takes 1 to {MAX_VALUE} characters without NUL or half "
             f"characters, not {shown} ({len(text_form)}): shorten it or leave it away."
         )
     converted = _converted(value, text_form, kind)
     if converted is None:
         raise InvalidInput(
-            f"Attribute '{label}' takes {_TAKES[kind]} since its first value was {kind}, "
-            f"not '{text_form}': correct the value or give the attribute another name."
+            f"Attribute '{_short(label)}' takes {_TAKES[kind]} since its first value was {kind}, "
+            f"not '{_short(text_form)}': correct the value or give the attribute another name."
         )
     return converted
 
@@ -175,8 +175,8 @@ def _by_slug(attributes: Mapping[str, AttributeValue]) -> dict[str, str]:
         slug = slugify(label)
         if slug in labels:
             raise InvalidInput(
-                f"The attributes '{labels[slug]}' and '{label}' have the same key '{slug}': "
-                "rename one."
+                f"The attributes '{_short(labels[slug])}' and '{_short(label)}' have the same key "
+                f"'{slug}': rename one."
             )
         labels[slug] = label
     return labels
@@ -218,6 +218,10 @@ def _declare(session: Session, unseen: Mapping[str, AttributeKind]) -> bool:
         )
     session.flush()
     return not taken
+
+
+def _short(words: str) -> str:
+    return words[:MAX_LABEL]
 
 
 def _shown(label: str, slug: str) -> str:

@@ -24,7 +24,7 @@ from backend.commands.terminal import connect, err
 from backend.data_folder import hold
 from backend.disk_space import GALLERY_RESERVE, check_room
 from backend.errors import AkinError, NoSpace, SetupError
-from backend.settings import DEMO_HOME, Settings, read_settings
+from backend.settings import DEMO_HOME, EVERY_ADDRESS, LOOPBACK, Settings, read_settings
 from backend.supervision import SupervisedChild
 from backend.telemetry import configure_logs
 
@@ -91,7 +91,7 @@ def run(settings: Settings, *, ui: bool, seed: Seed | None) -> None:
             child.start()
             stack.callback(child.stop)
         threading.Thread(target=_greet, args=(settings, ui, seed), daemon=True).start()
-        _serve(settings, listening)
+        _serve(settings, listening, ui=ui)
 
 
 def _check_door(settings: Settings) -> None:
@@ -166,10 +166,30 @@ def ui_child(settings: Settings) -> SupervisedChild:
     command = [sys.executable, "-m", "ui.serve"]
     for name, value in options.items():
         command += [f"--{name}", value]
-    return SupervisedChild("ui", command, {**os.environ, "AKIN_URL": settings.api_url})
+    for name in ui_names(settings):
+        command += ["--server.allowedHosts", name]
+    told = {"AKIN_URL": settings.api_url, "FORWARDED_ALLOW_IPS": ",".join(settings.trusted_proxies)}
+    return SupervisedChild("ui", command, {**os.environ, **told})
 
 
-def _serve(settings: Settings, listening: socket.socket) -> None:
+def ui_names(settings: Settings) -> list[str]:
+    """The names under which the UI takes a websocket, so that a foreign page's name that points
+    here (DNS rebinding) shows it to nobody; none, which is any, on every address of a machine,
+    whose names nobody knows here: there people log in, or the network is said to be theirs alone.
+    """
+    if settings.host in EVERY_ADDRESS:
+        return []
+    return sorted({*LOOPBACK, settings.host, *settings.allowed_hosts})
+
+
+def believed(settings: Settings, *, ui: bool) -> list[str]:
+    """Whom the API believes for whom a request is: the proxies, and the UI beside it, which asks
+    at the address that both listen on."""
+    with_ui = ui and settings.host not in EVERY_ADDRESS
+    return [*settings.trusted_proxies, *([settings.host] if with_ui else [])]
+
+
+def _serve(settings: Settings, listening: socket.socket, *, ui: bool) -> None:
     from backend.app import create_app, running  # here, so that the checks above answer at once
     from backend.runtime import open_runtime
 
@@ -180,7 +200,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
             http="h11",  # bounds the size of headers, which httptools does not
             log_config=None,
             access_log=False,
-            forwarded_allow_ips=list(settings.trusted_proxies),
+            forwarded_allow_ips=believed(settings, ui=ui),
             timeout_graceful_shutdown=10,
             # Longer than any client or proxy keeps an idle connection (httpx 5 s, nginx 60 s): of
             # two that close it at the same moment, one has just sent a request into the void.

@@ -75,6 +75,23 @@ def test_it_is_not_ready_before(app):
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "host", "status"),
+    [
+        ({}, "evil.example", 400),
+        ({"allow_open": True}, "evil.example", 400),
+        ({"host": "0.0.0.0", "allow_open": True}, "evil.example", 400),
+        ({"host": "0.0.0.0", "allow_open": True}, "192.168.1.7:8000", 200),
+        ({"host": "0.0.0.0", "allow_open": True, "allowed_hosts": "shop.lan"}, "shop.lan", 200),
+        ({"host": "0.0.0.0"}, "evil.example", 200),
+    ],
+)
+def test_where_nobody_logs_in_a_foreign_name_is_refused(runtime, given, host, status):
+    runtime.settings = Settings(home=runtime.settings.home, **given)
+    client = TestClient(create_app(runtime), base_url=LOCAL)
+    assert client.get("/healthz", headers={"host": host}).status_code == status
+
+
 def test_metrics_count_requests_by_route(client):
     client.get("/v1/jobs/nothing")
     text = client.get("/metrics").text

@@ -161,6 +161,16 @@ def test_a_server_that_does_not_answer_is_one_sentence_without_the_password() ->
     assert "secret" not in told.value.sentence
 
 
+def test_an_error_shows_no_values(database: Database) -> None:
+    """It goes into the log, and one of a user's row would bring the password's hash along."""
+    statement = text("INSERT INTO users (id, password_hash) VALUES (:id, :password_hash)")
+    with pytest.raises(DBAPIError) as refused, database.write() as session:
+        session.execute(statement, {"id": "1", "password_hash": "$argon2id$v=19$hash"})
+    told_by_us = str(refused.value).replace(str(refused.value.orig), "")
+    assert "INSERT INTO users" in told_by_us
+    assert "argon2id" not in told_by_us
+
+
 def test_text_is_folded_beyond_ascii(database: Database) -> None:
     with database.read() as session:
         assert session.scalar(select(func.lower("ÄRMEL"))) == "ärmel"

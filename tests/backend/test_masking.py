@@ -100,6 +100,13 @@ def test_what_is_no_secret_stays(text):
     assert masked(text) == text
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("text", ["://:" * 200_000, "://a:b@" + "://:" * 200_000])
+def test_a_stranger_s_text_is_looked_through_once(text):
+    """In one go and not anew from each of its beginnings: half an hour."""
+    assert masked(text + "x").endswith("://:x")
+
+
 def test_a_short_secret_does_not_hide_half_of_every_sentence():
     hide("a")
     assert masked("a red dress") == "a red dress"

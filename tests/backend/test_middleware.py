@@ -7,7 +7,8 @@ from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
 from backend import problems
-from backend.middleware import BodyLimit, HostCheck, OriginCheck, RequestMetrics
+from backend.bodies import BodyLimit
+from backend.middleware import HostCheck, OriginCheck, RequestMetrics
 from tests.api import add_failures
 
 LIMIT = 1000
@@ -36,7 +37,10 @@ def client():
     return TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8000", "[::1]:8000", "shop.example"])
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost:8000", "[::1]:8000", "shop.example", "192.168.1.7:8000", "[fd00::5]"],
+)
 def test_its_own_names_are_answered(client, host):
     assert client.post("/echo", content=b"x", headers={"host": host}).status_code == 200
 

@@ -50,6 +50,8 @@ class ByHand:
     folder: Path
     certificate: tuple[Path, Path] | None = None
     """A certificate and its key, for TLS."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Further ones of `.env`."""
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict, init=False)
 
     def __enter__(self) -> Self:
@@ -122,6 +124,7 @@ class ByHand:
             certificate, key = self.certificate
             variables |= {"TLS_CERTIFICATE_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
             variables["HTTPS_PORT"] = str(self.tls_port)
+        variables |= self.variables
         services = compose.read(variables).services
         self.services = {
             name: service

@@ -20,13 +20,13 @@ from tests.deployment.by_hand import ByHand
 pytestmark = pytest.mark.services
 
 
-def say(name: str, port: int, stack: ExitStack) -> None:
-    """A server that answers with its name, the path, and how the browser is said to have come."""
+def say(name: str, port: int, stack: ExitStack, header: str = "X-Forwarded-Proto") -> None:
+    """A server that answers with its name, the path, and a header: how the browser is said to have
+    come, unless it is another."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            scheme = self.headers["X-Forwarded-Proto"]
-            body = f"{name} {self.path} {scheme}".encode()
+            body = f"{name} {self.path} {self.headers[header]}".encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -60,13 +60,18 @@ def site(tmp_path_factory) -> Iterator[ByHand]:
         site._prepare(stack)
         say("api", site.ports["api"], stack)
         say("ui", site.ports["ui"], stack)
-        stack.callback(site._end)
-        site._spawn("nginx")
-        deadline = time.monotonic() + 20
-        while not answers(site):
-            assert time.monotonic() < deadline, site.story()
-            time.sleep(0.05)
+        start_nginx(site, stack)
         yield site
+
+
+def start_nginx(site: ByHand, stack: ExitStack) -> None:
+    """Alone, before whatever listens for the others."""
+    stack.callback(site._end)
+    site._spawn("nginx")
+    deadline = time.monotonic() + 20
+    while not answers(site):
+        assert time.monotonic() < deadline, site.story()
+        time.sleep(0.05)
 
 
 def answers(site: ByHand) -> bool:

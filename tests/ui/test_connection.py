@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from tests.ui.conftest import html, open_page
+from ui import connection
 from ui.connection import public_origin
 
 PAGES = ("search", "catalogue", "jobs")
@@ -42,6 +44,17 @@ def test_every_page_waits_for_a_server_that_is_away(
 )
 def test_pictures_come_from_the_host_the_page_came_from(page: str | None, origin: str) -> None:
     assert public_origin("http://127.0.0.1:8000", page) == origin
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", None])
+def test_a_visitor_is_counted_by_the_end_of_the_connection_and_no_header(
+    address: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which anybody could write."""
+    spoofed = SimpleNamespace(ip_address=address, headers={"X-Forwarded-For": "198.51.100.1"})
+    monkeypatch.setattr("streamlit.context", spoofed)
+    monkeypatch.setenv("AKIN_PUBLIC_URL", "/")
+    assert connection.visitor_address() == address
 
 
 @pytest.mark.parametrize("api", ["http://192.168.1.5:8000", "https://api.shop.example"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import InvalidInput
-from workers.public_addresses import is_public, public_address, resolve
+from workers.public_addresses import in_time, is_public, public_address, resolve
 
 CLOSED_V4 = [
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
@@ -72,6 +73,26 @@ def test_every_address_of_a_name_has_to_be_public():
 def test_this_machine_by_any_name_is_refused(host):
     with pytest.raises(InvalidInput):
         public_address(host, 80, resolve)
+
+
+def test_an_address_under_which_a_cloud_answers_is_not_public():
+    assert not is_public("168.63.129.16")
+    assert is_public("168.63.129.17")
+
+
+def test_a_name_server_that_says_nothing_is_given_up():
+    said = threading.Event()
+
+    def silent(host, port):
+        said.wait(60)
+        return ["93.184.216.34"]
+
+    with pytest.raises(
+        InvalidInput, match=r"nobody said in time what the address of shop\.example"
+    ):
+        public_address("shop.example", 80, in_time(silent, 0.01))
+    said.set()
+    assert public_address("shop.example", 80, in_time(silent, 60)) == "93.184.216.34"
 
 
 def test_a_name_without_an_address():

@@ -7,11 +7,13 @@ from typing import Any, Literal
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.accounts import passwords, service
+from backend.accounts import passwords, service, tokens
 from backend.accounts.roles import RANK, Role
 from backend.accounts.signing import PICTURE_SECONDS
 from backend.app import create_app
+from backend.rate_limits import RateLimits
 from backend.runtime import Runtime
+from backend.settings import Settings
 from tests.backend.catalogue.stock import stocked
 from tests.conftest import MovableClock
 
@@ -230,6 +232,85 @@ def test_a_wrong_password_is_refused_and_soon_slowed_down(site: Site) -> None:
     assert 1 <= int(answer.headers["retry-after"]) <= 300
 
 
+@pytest.mark.usefixtures("clock")
+def test_who_has_to_wait_takes_no_turn_and_writes_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = {"name": "mia", "password": "wrong"}
+    for _ in range(5):
+        site.nobody.post("/v1/login", json=wrong)
+
+    def not_even(*_: object) -> None:
+        raise AssertionError("a transaction that writes, or a password that is hashed")
+
+    monkeypatch.setattr(type(site.runtime.guard), "log_in", not_even)
+    monkeypatch.setattr(type(site.runtime.guard), "check_password", not_even)
+    told(site.nobody.post("/v1/login", json=wrong), 429, "too many failed logins: wait")
+
+
+# --- how often strangers and users may ask
+
+
+def limited(site: Site, **settings: float) -> RateLimits:
+    limits = RateLimits(Settings(**settings))  # type: ignore[arg-type]
+    site.app.state.rate_limits = limits
+    return limits
+
+
+def test_tokens_that_are_none_are_counted_before_anybody_looks_for_them(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited(site, rate_per_minute=2)
+    guesser = site.client("akl_wrong")
+    assert [guesser.get("/v1/me").status_code for _ in range(2)] == [401, 401]
+    monkeypatch.setattr(type(site.runtime.guard), "actor_of_token", None)
+    told(guesser.get("/v1/me"), 429, "Too many requests came from here within a minute")
+    assert site.nobody.get("/v1/me").status_code == 429
+
+
+def test_who_is_known_is_not_counted_by_address(site: Site) -> None:
+    limited(site, rate_per_minute=3)
+    asked = [one.get("/v1/me").status_code for one in (site.ann, site.mia, site.sue) * 3]
+    assert asked == [200] * 9
+    assert site.ann.get("/v1/me").status_code == 429
+    assert site.nobody.get("/v1/me").status_code == 401
+
+
+def test_a_user_s_keys_share_one_bucket(site: Site) -> None:
+    keys = [
+        site.client(site.mia.post("/v1/keys", json={"label": f"till {n}"}).json()["token"])
+        for n in range(2)
+    ]
+    limited(site, rate_per_minute=2)
+    asked = [one.get("/v1/me").status_code for one in (*keys, site.mia)]
+    assert asked == [200, 200, 429]
+
+
+def test_pictures_are_counted_by_the_address_that_asks_for_them(site: Site) -> None:
+    path = a_picture(site)
+    limited(site, rate_per_minute=1)
+    here, there = (
+        TestClient(
+            site.app,
+            base_url="http://localhost",
+            client=(address, 5000),
+            raise_server_exceptions=False,
+        )
+        for address in ("203.0.113.7", "203.0.113.8")
+    )
+    assert here.get(path).status_code not in {401, 429}
+    assert here.get(path).status_code == 429
+    assert there.get(path).status_code not in {401, 429}
+
+
+def test_logins_and_what_accounts_do_are_counted_too(site: Site) -> None:
+    limited(site, costly_rate_per_minute=1)
+    wrong = {"name": "mia", "password": "wrong"}
+    assert [site.nobody.post("/v1/login", json=wrong).status_code for _ in range(2)] == [401, 429]
+    labels = ({"label": "till"}, {"label": "till"})
+    assert [site.mia.post("/v1/keys", json=one).status_code for one in labels] == [201, 429]
+
+
 def test_a_password_is_changed_by_who_knows_the_old_one(site: Site) -> None:
     elsewhere = site.log_in("mia")
     path, new = "/v1/me/password", "staple correct horse"
@@ -282,6 +363,37 @@ def test_a_machine_comes_in_with_a_key_until_it_is_revoked(site: Site) -> None:
     assert site.sue.get("/v1/keys").json()["items"] == []
     assert site.ann.delete(f"/v1/keys/{made['id']}").status_code == 204
     assert till.get("/v1/me").status_code == 401
+
+
+def test_an_admin_s_key_that_leaked_makes_no_other_way_in(site: Site) -> None:
+    made = site.ann.post("/v1/keys", json={"label": "backup"}).json()
+    leaked = site.client(made["token"])
+    assert leaked.get("/v1/users").status_code == 200
+    body = {"name": "eve", "role": "admin", "password": PASSWORD}
+    told(leaked.post("/v1/users", json=body), 403, "A key cannot add a user")
+    told(leaked.patch("/v1/users/ann", json={"password": "x" * 12}), 403, "cannot change a user")
+    told(leaked.patch("/v1/users/sue", json={"role": "admin"}), 403, "cannot change a user")
+
+
+def test_a_user_has_so_many_keys(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MOST_KEYS", 2)
+    made = [site.mia.post("/v1/keys", json={"label": f"till {n}"}) for n in range(3)]
+    assert [answer.status_code for answer in made] == [201, 201, 409]
+    told(made[2], 409, "mia has 2 keys, which is as many as a user may have: revoke one")
+    assert site.sue.post("/v1/keys", json={"label": "till"}).status_code == 201
+    site.mia.delete(f"/v1/keys/{made[0].json()['id']}")
+    assert site.mia.post("/v1/keys", json={"label": "till 4"}).status_code == 201
+
+
+def test_keys_that_are_over_take_no_room(
+    site: Site, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MOST_KEYS", 1)
+    mia = site.log_in("mia")
+    assert mia.post("/v1/keys", json={"label": "till", "days": 1}).status_code == 201
+    clock.advance(86_400)
+    assert mia.post("/v1/keys", json={"label": "till"}).status_code == 201
+    assert len(mia.get("/v1/keys").json()["items"]) == 1
 
 
 def test_only_an_admin_makes_keys_for_others(site: Site) -> None:

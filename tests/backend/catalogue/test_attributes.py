@@ -34,6 +34,13 @@ values = st.one_of(
 )
 
 
+@pytest.mark.parametrize("label", ["\u4e00" * 5_000, "sku" + "\u4e00" * 5_000])
+def test_a_long_name_is_not_repeated_in_full(label):
+    with pytest.raises(InvalidInput) as refused:
+        slugify(label)
+    assert len(refused.value.sentence) < 250
+
+
 @pytest.mark.parametrize(
     ("label", "slug"),
     [

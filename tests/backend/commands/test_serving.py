@@ -1,85 +1,62 @@
-"""`akin up --demo`: the demo is filled once, by whoever may fill a catalogue."""
+"""What `akin up` gives the UI beside it, and whom it believes."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import cast
+import itertools
 
-import httpx
 import pytest
-from fastapi.testclient import TestClient
+from streamlit import config
+from streamlit.web.cli import main_run
+from streamlit.web.server.starlette.starlette_server import _get_uvicorn_config_kwargs
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from backend.accounts import passwords, service
-from backend.app import create_app
-from backend.catalogue.schemas import ImportCreate
-from backend.client import AkinClient
-from backend.commands.serving import _fill
-from backend.runtime import Runtime
-from tests.backend.catalogue.stock import stocked
+from backend.commands.serving import believed, ui_child, ui_names
+from backend.settings import Settings
 
 
-class Seed:
-    """Stands in for what draws the demo: it opens an import, as that does first."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def __call__(self, client: AkinClient, home: Path) -> None:
-        self.asked += 1
-        client.open_import(ImportCreate())
-
-
-@pytest.fixture
-def seed() -> Seed:
-    return Seed()
-
-
-@pytest.fixture
-def client(runtime: Runtime) -> AkinClient:
-    app = create_app(runtime)
-    app.state.serving = None
-    http = TestClient(app, base_url="http://127.0.0.1:8000")
-    return AkinClient("http://x", http=cast(httpx.Client, http))
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("localhost:8501", True),
+        ("127.0.0.1:8501", True),
+        ("[::1]:8501", True),
+        ("shop.example", True),
+        ("evil.example:8501", False),
+        ("localhost.evil.example", False),
+        (None, False),
+    ],
+)
+def test_on_loopback_the_ui_answers_to_its_own_names_only(monkeypatch, host, allowed):
+    names = ui_names(Settings(allowed_hosts="shop.example"))
+    monkeypatch.setattr(config, "get_option", {"server.allowedHosts": names}.get)
+    assert is_host_allowed(host) is allowed
 
 
-def add_an_admin(runtime: Runtime) -> None:
-    with runtime.database.write() as session:
-        service.add(session, "ann", "admin", passwords.hashed("correct horse"), "local")
+def test_at_one_address_of_a_network_it_answers_to_that_too():
+    names = ui_names(Settings(host="192.168.1.7"))
+    assert names == ["127.0.0.1", "192.168.1.7", "::1", "localhost"]
+    assert ui_names(Settings(host="0.0.0.0")) == []
 
 
-def test_an_empty_demo_is_filled_without_a_word(
-    runtime: Runtime, client: AkinClient, seed: Seed, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _fill(runtime.settings, client, seed)
-    assert (seed.asked, capsys.readouterr().err) == (1, "")
+def test_streamlit_is_told_each_name_by_an_option_that_may_be_repeated():
+    child = ui_child(Settings())
+    command = child._command
+    told = [value for name, value in itertools.pairwise(command) if name == "--server.allowedHosts"]
+    assert told == ["127.0.0.1", "::1", "localhost"]
+    (option,) = [one for one in main_run.params if "--server.allowedHosts" in one.opts]
+    assert option.multiple
 
 
-def test_where_people_log_in_it_says_how_to_fill_the_demo(
-    runtime: Runtime, client: AkinClient, seed: Seed, capsys: pytest.CaptureFixture[str]
-) -> None:
-    add_an_admin(runtime)
-    _fill(runtime.settings, client, seed)
-    assert " ".join(capsys.readouterr().err.split()) == (
-        "The demo was not filled, since people have to log in here: while it runs, log in as a "
-        "manager or admin with `akin login` in another terminal, then stop it and start `akin up "
-        "--demo` again."
-    )
+def test_the_ui_believes_the_proxies_that_the_api_does():
+    """Its server is uvicorn too, which takes them from this variable as Streamlit says nothing."""
+    child = ui_child(Settings(trusted_proxies="10.0.0.0/8, 192.0.2.1"))
+    assert child._environment["FORWARDED_ALLOW_IPS"] == "10.0.0.0/8,192.0.2.1"
+    assert not {"forwarded_allow_ips", "proxy_headers"} & _get_uvicorn_config_kwargs().keys()
 
 
-def test_a_demo_that_is_filled_needs_no_login(
-    runtime: Runtime, client: AkinClient, seed: Seed, capsys: pytest.CaptureFixture[str]
-) -> None:
-    add_an_admin(runtime)
-    stocked(runtime.database)
-    _fill(runtime.settings, client, seed)
-    assert (seed.asked, capsys.readouterr().err) == (0, "")
-
-
-def test_any_other_failure_is_told_as_it_is(
-    runtime: Runtime, client: AkinClient, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fail(client: AkinClient, home: Path) -> None:
-        raise OSError("no room")
-
-    _fill(runtime.settings, client, fail)
-    assert "The demo could not be filled: no room" in capsys.readouterr().err
+def test_the_api_believes_the_ui_beside_it_who_its_visitors_are():
+    settings = Settings(host="192.168.1.7", trusted_proxies="127.0.0.1")
+    assert believed(settings, ui=True) == ["127.0.0.1", "192.168.1.7"]
+    assert believed(settings, ui=False) == ["127.0.0.1"]
+    everywhere = Settings(host="0.0.0.0", trusted_proxies="127.0.0.1")
+    assert believed(everywhere, ui=True) == ["127.0.0.1"]
