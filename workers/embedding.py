@@ -177,9 +177,11 @@ class _Embedding:
     def _cut_missing(self) -> bool:
         """Whether so much is missing that it was cut into parts, the newest images first."""
         with self._run.read() as session:
-            return self._cut(missing_numbers(session, self._gallery_id, MOST_IMAGES))
+            numbers = missing_numbers(session, self._gallery_id, MOST_IMAGES)
+        return self._cut(numbers)
 
     def _cut(self, numbers: Sequence[int]) -> bool:
+        self._newest = max([self._newest, *numbers[:1]])
         size = PART_BATCHES * self._run.runtime.settings.embed_batch
         if len(numbers) <= size:
             return False
@@ -195,8 +197,6 @@ class _Embedding:
         did = [self._remove(), self._refresh()]
         with self._run.read() as session:
             newer = missing_numbers(session, self._gallery_id, MOST_IMAGES, above=self._newest)
-        if newer:
-            self._newest = newer[0]
         if any(did) or newer:
             self._tell_total()
         if newer and not self._cut(newer):

@@ -38,6 +38,7 @@ from tests.workers.workshop import (
     reasons,
     use,
 )
+from workers import embedding
 
 
 @pytest.fixture
@@ -117,6 +118,17 @@ def test_many_that_came_meanwhile_are_cut_too(
     assert before == 2
     assert (job.state, job.done, job.total) == ("done", 16, 16)
     assert gallery.count() == 16
+
+
+def test_images_that_come_while_it_is_cut_are_encoded_once(
+    runtime: Runtime, gallery: Gallery, encodings: Encodings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them are newer than what the lead saw first."""
+    monkeypatch.setattr(embedding, "newest_image", lambda session: 0)
+    import_files(runtime, photos(12))
+    wake(runtime, embed_job(runtime))
+    assert sorted(encodings.skus, key=int) == [str(n) for n in range(12)]
+    assert gallery.count() == 12
 
 
 def test_a_new_lead_goes_on_with_the_parts_of_the_last(
