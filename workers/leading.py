@@ -65,7 +65,9 @@ def work_through(run: Run, body: PartBody, between: Callable[[], None] = lambda:
 
 def _work_on_one(run: Run, body: PartBody, put_off: set[int]) -> bool:
     """Whether there was a part to be had; one that waits for others is put off."""
-    with run.write() as session:
+    run.check()
+    # Not by `run.write`, which would lock the job's row after the part's.
+    with run.runtime.database.write() as session:
         part = parts.claim(session, run.job_id, holder(), leads=True, but=put_off)
     if part is None:
         return False
