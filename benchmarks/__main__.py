@@ -21,6 +21,7 @@ BY_NAME = (
     "story",
     "towers",
     "replicas",
+    "sharing",
     "quantization",
     "scaling",
     "costs",
@@ -43,6 +44,7 @@ def main() -> None:
         "towers": {"quick": asked.quick},
         "replicas": {"products": asked.products or PRODUCTS},
         "scaling": {"products": asked.products},
+        "sharing": {"products": asked.products},
         "quantization": {"quick": asked.quick},
         "composers": {"folder": asked.folder, "out": asked.out, "quick": asked.quick},
     }

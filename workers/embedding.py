@@ -1,61 +1,53 @@
 """The embed job: brings one gallery into line with the catalogue.
 
 Rounds of three steps until nothing is left: the points of deleted images go, the payloads of
-edited products are replaced, and images the gallery lacks are encoded. Pictures are decoded by
-threads ahead of the encoder and stored by one behind it, so that it need not wait for either.
+edited products are replaced, and images the gallery lacks are encoded. Where many are lacking they
+are cut into parts, by their numbers, for several workers.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
-from functools import cached_property, partial
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
 
 from backend import clock
-from backend.catalogue.attributes import filterable_attributes
-from backend.database import after_commit
-from backend.encoding.backbone import Backbone
-from backend.errors import Conflict
-from backend.gallery.port import Gallery, Point
-from backend.jobs.service import ensure_embed
-from backend.jobs.tables import Job, JobItem
-from backend.metrics import EMBED_STAGE_SECONDS, EMBEDDED_IMAGES
-from backend.registry.coverage import coverage
-from backend.registry.service import gallery_row, version_of_gallery
-from backend.stopwatch import Stopwatch
+from backend.jobs.tables import Job
 from workers.app import task
+from workers.embedding_images import Encoding
 from workers.embedding_rows import (
-    Wanted,
     anything_left,
-    count_missing,
     forget_removals,
     imported,
+    missing_between,
     missing_images,
-    note_embedded,
+    missing_numbers,
+    newest_image,
     note_payloads,
     removals,
     stale_images,
+    total_of,
 )
-from workers.prefetching import Behind, ahead, decode_threads
+from workers.leading import cut, is_cut, work_through
 from workers.promoting import settle
 from workers.removing import forget_mentions, release_ended
 from workers.run import Run
+from workers.sharing import Share, is_shared, part_of
 from workers.training_leftovers import forget_features
-from workers.vectors import Encoded, decode, encode
 
 LINGER_SECONDS, LOOK_SECONDS = 2.0, 0.1
 ROUND = 2048  # images, after which deletions and edits have their turn
+PART_BATCHES = 8  # of images in a part
+MOST_IMAGES = 32_768  # in all parts that are cut at once
 ROWS = 256  # of deletions and edits in one transaction
-log = structlog.get_logger()
 
 STAGES = ("read", "decode", "encode", "upsert", "sql")
+
+
+log = structlog.get_logger()
 
 
 @task("reembed")
@@ -72,7 +64,8 @@ def embed(run: Run) -> dict[str, Any]:
     """Bring the gallery that is the job's subject into line with the catalogue.
 
     The result counts embedded and failed images and gives the seconds of each stage (summed over
-    threads for read and decode) and the share of the encoding time in which the encoder was busy.
+    threads for read and decode) and the share of the encoding time in which the encoder was busy;
+    both of the worker that led.
 
     Raises:
         NotFound: if there is no such gallery.
@@ -81,25 +74,29 @@ def embed(run: Run) -> dict[str, Any]:
     return _Embedding(run).work()
 
 
+@part_of("embed", "reembed")
+def embed_part(share: Share) -> bool:
+    """Do a part of an embed job that another worker leads; raises as `embed` does."""
+    return add_part(share, Encoding(share))
+
+
+def add_part(share: Share, encoding: Encoding) -> bool:
+    """Encode what is missing of a part."""
+    with share.read() as session:
+        part = share.part
+        wanted = missing_between(session, encoding.gallery_id, part.first, part.last)
+    if wanted:
+        encoding.encode_all(share, wanted)
+    return True
+
+
 class _Embedding:
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._gallery_id = run.subject or ""
-        self._gallery = self._opened()
-        self._watch = Stopwatch(EMBED_STAGE_SECONDS)
-        self._encoding_seconds = 0.0  # from the first picture of a round to its last point
-        with run.read() as session:
-            job = session.get_one(Job, run.job_id)
-            self._done, self._failed = job.done, job.failed
-        self._before = self._done, self._failed
-
-    @cached_property
-    def _backbone(self) -> Backbone:
-        """Loaded only where there is something to encode."""
-        with self._run.read() as session:
-            version = version_of_gallery(session, self._gallery_id)
-        structlog.contextvars.bind_contextvars(version=version.id)
-        return self._run.runtime.models.load(version).backbone
+        self._encoding = Encoding(run)
+        self._gallery_id = self._encoding.gallery_id
+        self._before = self._counts()
+        self._newest = 0  # up to this number images are in a part, or were there when it was cut
 
     def work(self) -> dict[str, Any]:
         while True:
@@ -112,18 +109,6 @@ class _Embedding:
                 if not self._run.runtime.database.empty_log():
                     log.info("the database's log of writes is in use: it keeps what was deleted")
                 return result
-
-    def _opened(self) -> Gallery:
-        """The gallery; made here if it is new: SQL and the store share no transaction."""
-        store = self._run.runtime.galleries
-        with self._run.read() as session:
-            row = gallery_row(session, self._gallery_id)
-            is_new = not coverage(session, row.id).tried
-            dim = row.dim
-        if is_new and self._gallery_id not in store.names():
-            with suppress(Conflict):  # another worker was quicker
-                return store.create(self._gallery_id, dim)
-        return store.open(self._gallery_id)
 
     def _more_to_come(self, session: Session) -> bool:
         return imported(session) is not None or anything_left(session, self._gallery_id)
@@ -140,16 +125,17 @@ class _Embedding:
         with self._run.read() as session:
             return imported(session)
 
-    def _remove(self) -> None:
-        store, blobs = self._run.runtime.galleries, self._run.runtime.blobs
+    def _remove(self) -> bool:
+        """Whether there was something to remove."""
         removed = False
+        store, blobs = self._run.runtime.galleries, self._run.runtime.blobs
         while True:
             with self._run.read() as session:
                 gone = removals(session, ROWS)
             if not gone:
                 if removed:
                     release_ended(self._run)
-                return
+                return removed
             removed = True
             self._run.checkpoint()
             for name in store.names():
@@ -162,103 +148,90 @@ class _Embedding:
                 self._run.progress(session, stage="removing", moved=True)
                 forget_removals(session, blobs, gone)
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> bool:
+        """Whether there was something to update."""
+        updated = False
         while True:
             with self._run.read() as session:
                 stale = stale_images(session, self._gallery_id, ROWS)
             if not stale:
-                return
+                return updated
+            updated = True
             self._run.checkpoint()
-            self._index_attributes()
+            self._encoding.index_attributes()
             self._run.check()
-            self._gallery.set_payload({one.image_id: one.payload for one in stale})
+            self._encoding.gallery.set_payload({one.image_id: one.payload for one in stale})
             with self._run.write() as session:
                 self._run.progress(session, stage="updating", moved=True)
                 if note_payloads(session, self._gallery_id, stale):
-                    self._see_to_the_rest(session)
+                    self._encoding.see_to_the_rest(session)
 
     def _add(self) -> None:
+        if is_shared(self._run.runtime) and (self._is_cut() or self._cut_missing()):
+            work_through(self._run, self._add_part, between=self._meanwhile)
+            return
         with self._run.read() as session:
             wanted = missing_images(session, self._gallery_id, ROUND)
-            if not wanted:
-                return
-            total = self._done + count_missing(session, self._gallery_id)
-        with self._run.write() as session:
-            self._run.progress(session, stage="embedding", total=total)
-        self._index_attributes()
-        backbone = self._backbone
-        begun = clock.monotonic()
-        self._encode_all(wanted, backbone)
-        self._encoding_seconds += clock.monotonic() - begun
+        if wanted:
+            self._tell_total()
+            self._encoding.encode_all(self._run, wanted)
 
-    def _index_attributes(self) -> None:
+    def _add_part(self, share: Share) -> bool:
+        return add_part(share, self._encoding)
+
+    def _is_cut(self) -> bool:
+        """Whether there are parts, of a lead that ended."""
         with self._run.read() as session:
-            attributes = filterable_attributes(session)
-        for slug, kind in attributes.items():
-            self._gallery.index_attribute(slug, kind)
+            self._newest = newest_image(session)
+        return is_cut(self._run)
 
-    def _encode_all(self, wanted: Sequence[Wanted], backbone: Backbone) -> None:
-        settings = self._run.runtime.settings
-        size = settings.embed_batch
-        with ThreadPoolExecutor(decode_threads(), "decode") as pool, Behind() as storing:
-            decode_one = partial(decode, self._run.runtime, backbone.preprocessing, self._watch)
-            with closing(ahead(pool, decode_one, wanted, depth=2 * size)) as decoded:
-                while batch := list(islice(decoded, self._run.at_once(size))):
-                    self._run.checkpoint()
-                    with self._watch.stage("encode"):
-                        encoded = encode(backbone, batch, settings.embed_threads)
-                    log.info("encoded", images=len(batch))
-                    storing.submit(partial(self._store, encoded))
+    def _cut_missing(self) -> bool:
+        """Whether so much is missing that it was cut into parts, the newest images first."""
+        with self._run.read() as session:
+            numbers = missing_numbers(session, self._gallery_id, MOST_IMAGES)
+        return self._cut(numbers)
 
-    def _store(self, batch: Sequence[Encoded]) -> None:
-        points = [
-            Point(one.wanted.image_id, one.vector, one.wanted.payload)
-            for one in batch
-            if one.vector is not None
-        ]
-        if points:
-            with self._watch.stage("upsert"):
-                self._run.check()
-                self._gallery.upsert(points)
-        with self._watch.stage("sql"), self._run.write() as session:
-            noted = [(one.wanted, one.error) for one in batch]
-            unfinished = note_embedded(session, self._gallery_id, noted)
-            self._report(session, [one for one in batch if one.error])
-            self._done += len(batch)
-            after_commit(session, partial(EMBEDDED_IMAGES.inc, len(points)))
-            self._run.progress(session, done=self._done, failed=self._failed)
-            if unfinished:
-                self._see_to_the_rest(session)
+    def _cut(self, numbers: Sequence[int]) -> bool:
+        self._newest = max([self._newest, *numbers[:1]])
+        size = PART_BATCHES * self._run.runtime.settings.embed_batch
+        if len(numbers) <= size:
+            return False
+        self._tell_total()
+        pieces = (numbers[at : at + size] for at in range(0, len(numbers), size))
+        with self._run.write() as session:
+            cut(self._run, session, [(piece[-1], piece[0]) for piece in pieces])
+        return True
 
-    def _see_to_the_rest(self, session: Session) -> None:
-        """A job that is being cancelled does not itself look again at what it leaves behind."""
-        session.flush()
-        searched = self._run.kind == "embed"
-        ensure_embed(session, self._run.runtime.queue, self._gallery_id, searched=searched)
+    def _meanwhile(self) -> None:
+        """Between two parts: edits and deletions have their turn, and so have images that came
+        after the parts were cut, a few of which are done at once."""
+        did = [self._remove(), self._refresh()]
+        with self._run.read() as session:
+            newer = missing_numbers(session, self._gallery_id, MOST_IMAGES, above=self._newest)
+        if any(did) or newer:
+            self._tell_total()
+        if newer and not self._cut(newer):
+            with self._run.read() as session:
+                wanted = missing_between(session, self._gallery_id, newer[-1], newer[0])
+            self._encoding.encode_all(self._run, wanted)
 
-    def _report(self, session: Session, failures: Iterable[Encoded]) -> None:
-        for one in failures:
-            session.add(
-                JobItem(
-                    job_id=self._run.job_id,
-                    position=self._failed,
-                    name=one.wanted.sku,
-                    payload={"image_id": one.wanted.image_id},
-                    state="failed",
-                    outcome="refused",
-                    reason=one.error,
-                    sku=one.wanted.sku,
-                )
-            )
-            self._failed += 1
+    def _tell_total(self) -> None:
+        with self._run.write() as session:
+            total = total_of(self._run.job_id, self._gallery_id)
+            self._run.progress(session, stage="embedding", total=total)
+
+    def _counts(self) -> tuple[int, int]:
+        with self._run.read() as session:
+            job = session.get_one(Job, self._run.job_id)
+            return job.done, job.failed
 
     def _result(self) -> dict[str, Any]:
-        seconds = self._watch.seconds()
-        busy = seconds.get("encode", 0.0) / self._encoding_seconds if self._encoding_seconds else 0
-        failed = self._failed - self._before[1]
+        watch, encoding = self._encoding.watch.seconds(), self._encoding.seconds
+        busy = watch.get("encode", 0.0) / encoding if encoding else 0
+        done, failed = (now - was for now, was in zip(self._counts(), self._before, strict=True))
         return {
-            "embedded": self._done - self._before[0] - failed,
+            "embedded": done - failed,
             "failed": failed,
-            "seconds": dict.fromkeys(STAGES, 0.0) | seconds,
+            "seconds": dict.fromkeys(STAGES, 0.0) | watch,
             "encoder_busy": round(busy, 3),
         }

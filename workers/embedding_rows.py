@@ -42,6 +42,7 @@ class Wanted:
     sha256: str
     sku: str
     payload: Payload
+    number: int
 
 
 class Gone(NamedTuple):
@@ -60,6 +61,28 @@ def missing_images(session: Session, gallery_id: str, limit: int) -> list[Wanted
     count = min(limit, count_missing(session, gallery_id))
     newest_first = _images().where(_missing(gallery_id)).order_by(Image.number.desc())
     return _wanted(session, newest_first.limit(count)) if count else []
+
+
+def missing_between(session: Session, gallery_id: str, first: int, last: int) -> list[Wanted]:
+    """Of the images with these numbers, both inclusive, those that `missing_images` would give."""
+    there = _images().where(_missing(gallery_id), Image.number.between(first, last))
+    return _wanted(session, there.order_by(Image.number.desc()))
+
+
+def missing_numbers(
+    session: Session, gallery_id: str, limit: int, above: int | None = None
+) -> list[int]:
+    """The numbers of images that `missing_images` would give; of those `above` one, if given."""
+    missing = select(Image.number).where(_missing(gallery_id)).order_by(Image.number.desc())
+    if above is not None:
+        return list(session.scalars(missing.where(Image.number > above).limit(limit)))
+    count = min(limit, count_missing(session, gallery_id))
+    return list(session.scalars(missing.limit(count))) if count else []
+
+
+def newest_image(session: Session) -> int:
+    """The highest number of an image; 0 without any."""
+    return session.scalar(select(func.max(Image.number))) or 0
 
 
 def stale_images(session: Session, gallery_id: str, limit: int) -> list[Wanted]:
@@ -82,9 +105,13 @@ def count_missing(session: Session, gallery_id: str) -> int:
     Two counts over indexes, in one statement so that they are of one moment: what a gallery holds
     or has refused are images of the catalogue, since an embedding goes with its image.
     """
-    tried = select(func.count()).where(Embedding.gallery_id == gallery_id)
-    images = select(func.count()).select_from(Image)
-    return session.scalar(select(images.scalar_subquery() - tried.scalar_subquery())) or 0
+    return session.scalar(select(_missing_count(gallery_id))) or 0
+
+
+def total_of(job_id: str, gallery_id: str) -> ColumnElement[int]:
+    """How many images an embed job has done and has to do, of one moment while others count."""
+    done = select(Job.done).where(Job.id == job_id)
+    return done.scalar_subquery() + _missing_count(gallery_id)
 
 
 def anything_left(session: Session, gallery_id: str) -> bool:
@@ -221,9 +248,22 @@ def _images() -> Select[Image, Product]:
 def _wanted(session: Session, query: Select[Image, Product]) -> list[Wanted]:
     filterable = filterable_attributes(session)
     return [
-        Wanted(image.id, image.revision, image.sha256, product.sku, payload_of(product, filterable))
+        Wanted(
+            image.id,
+            image.revision,
+            image.sha256,
+            product.sku,
+            payload_of(product, filterable),
+            image.number,
+        )
         for image, product in session.execute(query)
     ]
+
+
+def _missing_count(gallery_id: str) -> ColumnElement[int]:
+    tried = select(func.count()).where(Embedding.gallery_id == gallery_id)
+    images = select(func.count()).select_from(Image)
+    return images.scalar_subquery() - tried.scalar_subquery()
 
 
 def _missing(gallery_id: str) -> ColumnElement[bool]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import os
-import socket
 import threading
 from typing import Literal
 
@@ -20,9 +18,11 @@ from backend.jobs.tables import Job
 from backend.metrics import JOB_RETRIES, JOB_SECONDS
 from backend.outages import told
 from backend.runtime import Runtime
+from workers.joining import join_in
 from workers.patience import Body, patiently
 from workers.renewal import Renewal
 from workers.run import Run, Stopped
+from workers.sharing import holder
 
 Outcome = Literal["done", "stopped", "failed", "lapsed", "lost"]
 
@@ -37,16 +37,17 @@ log = structlog.get_logger()
 def execute(
     runtime: Runtime, kind: str, body: Body, job_id: str, shutdown: threading.Event
 ) -> None:
-    """Do what a message woke us for, if the job's lease is to be had; else nothing.
+    """Do what a message woke us for, if the job's lease is to be had, or one of its parts.
 
-    A message for a job that is finished, taken or unknown is stale or doubled: it changes nothing.
+    Any other message is stale or doubled, and changes nothing.
     """
     if shutdown.is_set():
         return
     with runtime.database.write() as session:
-        token = lease.claim(session, job_id, _holder())
+        token = lease.claim(session, job_id, holder())
     if token is None:
-        log.debug("stale message", job=job_id, kind=kind)
+        if not join_in(runtime, job_id, kind, shutdown):
+            log.debug("stale message", job=job_id, kind=kind)
         return
     # In a context of its own: what a task binds to its log lines ends with it.
     contextvars.copy_context().run(_timed, runtime, kind, body, job_id, token, shutdown)
@@ -115,7 +116,3 @@ def _bind(job: Job) -> None:
     version = job.subject if job.kind in {TRAIN, EVALUATE, COMPARE} else None
     known = {REQUEST: job.request_id, "subject": job.subject, "version": version}
     structlog.contextvars.bind_contextvars(**{k: v for k, v in known.items() if v is not None})
-
-
-def _holder() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"

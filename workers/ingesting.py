@@ -3,12 +3,17 @@
 It plans first, all items before the first one, and then works through them in batches: pictures are
 read, decoded and stored outside of any transaction, then one transaction writes the rows and what
 became of each item. So a job that is resumed goes on with the items that are still pending.
+
+Many items are cut into parts, for several workers. Items of one SKU are done in their order all the
+same: each knows the one before it, and waits for it where another worker has that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,37 +21,46 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
+from backend import clock
+from backend.catalogue.field_types import sku_form
 from backend.catalogue.imports import release_staged
 from backend.catalogue.intake import Batch, Taken
 from backend.catalogue.lost_pictures import forget_problems
-from backend.catalogue.schemas import ImportCreate, ProductFields, sku_form
+from backend.catalogue.schemas import ImportCreate, ProductFields
 from backend.catalogue.service import ensure_embedded
 from backend.database import after_commit
 from backend.errors import AkinError
-from backend.jobs.tables import Job, JobItem
+from backend.jobs.tables import JobItem
 from backend.metrics import INGEST_STAGE_SECONDS, INGESTED_ITEMS
 from backend.stopwatch import Stopwatch
 from workers.app import task
+from workers.holding import Hold
+from workers.import_batches import Work, next_batch, pending_stretches
+from workers.leading import cut, is_cut, work_through
 from workers.picture_intake import Intake, known_blobs, take_in
 from workers.plan_writing import row_said_again, write_plan
 from workers.planning import ItemPlan
 from workers.prefetching import decode_threads
 from workers.run import Run
+from workers.sharing import Share, is_shared, part_of
 from workers.staged_files import StagedFiles
 
 OUTCOMES = ("created", "updated", "unchanged", "skipped", "refused")
-BATCH_ITEMS = 64
-BATCH_BYTES = 128 * 1024 * 1024
-BATCH_PICTURES = 1_000
+PART_ITEMS = 256
 RACES = 3
+EVERYTHING = range(2**31)
+WAIT_SECONDS, LOOK_SECONDS = 5.0, 0.1
+"""So long a part waits for an item of another before it is put off, so that a lead can take over
+that other one if its worker is gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A pending item."""
+class Tools:
+    """What an import works with, as long as a worker is at it."""
 
-    position: int
-    plan: ItemPlan
+    staged: StagedFiles
+    pool: Executor
+    watch: Stopwatch
 
 
 @task("ingest")
@@ -57,84 +71,113 @@ def ingest(run: Run) -> dict[str, Any]:
         Conflict: if its files are not kept any more.
         TooLarge: if they make too many items.
     """
-    watch = Stopwatch(INGEST_STAGE_SECONDS)
-    with StagedFiles(run.runtime.blobs) as staged:
-        with watch.stage("plan"):
-            write_plan(run, staged)
-        # More threads than processors: half of a picture's time is waiting for the disk's flush.
-        with ThreadPoolExecutor(2 * decode_threads(), "pictures") as pool:
-            while batch := _next_batch(run):
-                run.checkpoint()
-                _do_batch(run, batch, staged, pool, watch)
+    with _importing(run) as tools:
+        with tools.watch.stage("plan"):
+            write_plan(run, tools.staged)
+        if is_shared(run.runtime) and _cut(run):
+            work_through(run, lambda share: _import(share, tools, _stretch(share)))
+        # All of a small import, and whatever is left of a large one.
+        _import(run, tools, EVERYTHING)
     while _release(run):
         run.checkpoint()
-    return {**_outcomes(run), "seconds": watch.seconds()}
+    return {**_outcomes(run), "seconds": tools.watch.seconds()}
 
 
-def _next_batch(run: Run) -> list[Work]:
-    """The next pending items: as many as their pictures allow by number and bytes; at least one."""
-    pending = (JobItem.job_id == run.job_id, JobItem.state == "pending")
-    query = select(JobItem.position, JobItem.payload).where(*pending).order_by(JobItem.position)
+@part_of("ingest")
+def import_part(share: Share) -> bool:
+    """Do a part of an import that another worker leads."""
+    with _importing(share) as tools:
+        return _import(share, tools, _stretch(share))
+
+
+@contextmanager
+def _importing(hold: Hold) -> Iterator[Tools]:
+    # More threads than processors: half of a picture's time is waiting for the disk's flush.
+    threads = 2 * decode_threads()
+    with (
+        StagedFiles(hold.runtime.blobs) as staged,
+        ThreadPoolExecutor(threads, "pictures") as pool,
+    ):
+        yield Tools(staged, pool, Stopwatch(INGEST_STAGE_SECONDS))
+
+
+def _cut(run: Run) -> bool:
+    """Whether there are parts: of a lead before this one, or cut here where it makes several."""
+    if is_cut(run):
+        return True
     with run.read() as session:
-        rows = session.execute(query.limit(run.at_once(BATCH_ITEMS))).all()
-    batch: list[Work] = []
-    size = pictures = 0
-    for position, payload in rows:
-        work = Work(position, ItemPlan.model_validate(payload))
-        size += sum(source.size for source in work.plan.pictures)
-        pictures += len(work.plan.pictures)
-        if batch and (size > BATCH_BYTES or pictures > BATCH_PICTURES):
-            break
-        batch.append(work)
-    return batch
+        stretches = pending_stretches(session, run.job_id, PART_ITEMS)
+    if len(stretches) < 2:
+        return False
+    with run.write() as session:
+        cut(run, session, stretches)
+    return True
 
 
-def _do_batch(
-    run: Run, batch: Sequence[Work], staged: StagedFiles, pool: Executor, watch: Stopwatch
-) -> None:
+def _stretch(share: Share) -> range:
+    return range(share.part.first, share.part.last + 1)
+
+
+def _import(hold: Hold, tools: Tools, positions: range) -> bool:
+    """Do all pending items of these positions; False if some have to wait for other parts."""
+    waiting_since: float | None = None
+    while (batch := next_batch(hold, positions)) is not None:
+        hold.checkpoint()
+        if batch:
+            _do_batch(hold, batch, tools)
+            waiting_since = None
+            continue
+        waiting_since = waiting_since or clock.monotonic()
+        if clock.monotonic() - waiting_since >= WAIT_SECONDS:
+            return False
+        time.sleep(LOOK_SECONDS)
+    return True
+
+
+def _do_batch(hold: Hold, batch: Sequence[Work], tools: Tools) -> None:
+    staged, pool, watch = tools.staged, tools.pool, tools.watch
     sources = [source for work in batch for source in work.plan.pictures]
     with watch.stage("pictures"):
-        intake = take_in(run.runtime, sources, staged, pool, checkpoint=run.checkpoint)
+        intake = take_in(hold.runtime, sources, staged, pool, checkpoint=hold.checkpoint)
     with watch.stage("sql"):
-        _write(run, batch, intake)
-    blobs = run.runtime.blobs
+        _write(hold, batch, intake)
+    blobs = hold.runtime.blobs
     with watch.stage("pictures"):
         # A deletion that began before our commit may have taken bytes we found in place.
         gone = {sha256 for sha256 in intake.fresh if not blobs.exists(sha256)}
         lost = [source for source in sources if gone & intake.hashes([source])]
-        take_in(run.runtime, lost, staged, pool, again=True)
+        take_in(hold.runtime, lost, staged, pool, again=True)
 
 
-def _write(run: Run, batch: Sequence[Work], intake: Intake) -> None:
-    """Rows and outcomes, once more if another import was first with one of the products."""
+def _write(hold: Hold, batch: Sequence[Work], intake: Intake) -> None:
+    """Rows and outcomes, once more if another import or part was first with one of the products."""
     for _ in range(RACES):
         try:
-            return _write_once(run, batch, intake)
+            return _write_once(hold, batch, intake)
         except IntegrityError as error:
             lost = error
     raise lost
 
 
-def _write_once(run: Run, batch: Sequence[Work], intake: Intake) -> None:
+def _write_once(hold: Hold, batch: Sequence[Work], intake: Intake) -> None:
     """Items that rely on a blob deleted meanwhile stay pending."""
-    request = ImportCreate.model_validate(run.parameters)
-    with run.write() as session:
+    request = ImportCreate.model_validate(hold.parameters)
+    with hold.write() as session:
         relied = {p.sha256 for p in intake.pictures.values()} - intake.fresh
         vanished = relied - known_blobs(session, relied, hold=True).keys()
         here = [work for work in batch if not vanished & intake.hashes(work.plan.pictures)]
         products = Batch(session, [work.plan.sku for work in here])
         taken = [(work, _take(products, work.plan, intake, request)) for work in here]
         products.write()
-        rows = [_outcome_row(run.job_id, work, one) for work, one in taken]
+        rows = [_outcome_row(hold.job_id, work, one) for work, one in taken]
         if rows:
             session.execute(update(JobItem), rows)
-        job = session.get_one(Job, run.job_id)
         failed = sum(row["state"] == "failed" for row in rows)
-        run.progress(session, done=job.done + len(rows), failed=job.failed + failed)
+        hold.count(session, done=len(rows), failed=failed)
         after_commit(session, partial(_count, [row["outcome"] for row in rows]))
         healed = forget_problems(session, intake.fresh)
         if healed or any(row["outcome"] in {"created", "updated"} for row in rows):
-            ensure_embedded(session, run.runtime.queue)
+            ensure_embedded(session, hold.runtime.queue)
 
 
 def _count(outcomes: Iterable[str]) -> None:

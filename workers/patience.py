@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 import structlog
@@ -30,7 +30,22 @@ FIRST_SECONDS, LONGEST_SECONDS = 1.0, 8.0
 log = structlog.get_logger()
 
 
-def patiently(run: Run, body: Body) -> dict[str, Any]:
+class Patient(Protocol):
+    """What a body is run under."""
+
+    kind: str
+
+    @property
+    def ended(self) -> bool: ...
+
+    def checkpoint(self) -> None: ...
+
+
+Held = TypeVar("Held", bound=Patient)
+Result = TypeVar("Result")
+
+
+def patiently(run: Held, body: Callable[[Held], Result]) -> Result:
     """The body's result; it is run again where its failure may pass.
 
     Raises what the body raises, in the end; `Stopped` where the run is to stop meanwhile.
@@ -66,7 +81,7 @@ def pause(number: int) -> float:
     return random.uniform(most / 2, most)
 
 
-def _wait(run: Run, seconds: float) -> None:
+def _wait(run: Patient, seconds: float) -> None:
     until = clock.monotonic() + seconds
     while (left := until - clock.monotonic()) > 0:
         run.checkpoint()

@@ -30,6 +30,7 @@ CREATE TABLE rows (
 CREATE TABLE refused (
     place INTEGER PRIMARY KEY, sku TEXT, number INTEGER, sentence TEXT, cells TEXT, images TEXT
 );
+CREATE TABLE items (sku TEXT PRIMARY KEY, position INTEGER, before INTEGER) WITHOUT ROWID;
 """
 _ADD_PICTURE = """
 INSERT INTO pictures (key, path, name, sha256, size, archive, member) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -43,6 +44,10 @@ INSERT INTO rows (sku, number, fields, images) VALUES (?, ?, ?, ?) ON CONFLICT (
 SET number = excluded.number, fields = excluded.fields, images = excluded.images
 """
 _REFUSE = "INSERT INTO refused (sku, number, sentence, cells, images) VALUES (?, ?, ?, ?, ?)"
+_ADD_ITEM = """
+INSERT INTO items (sku, position) VALUES (?, ?) ON CONFLICT (sku) DO UPDATE
+SET before = position, position = excluded.position RETURNING before
+"""
 
 
 class Scratch:
@@ -140,6 +145,13 @@ class Scratch:
         """Forget the rows of the manifest that was read."""
         self._sql.execute("DELETE FROM rows")
         self._sql.execute("DELETE FROM refused")
+
+    # The items so far
+
+    def before(self, sku: str, position: int) -> int | None:
+        """Note an item of a SKU; the position of the last one before it, if there was one."""
+        ((found,),) = self._sql.execute(_ADD_ITEM, (sku, position)).fetchall()
+        return None if found is None else int(found)
 
     def _picture(self, key: str) -> FileSource | None:
         found = self._sql.execute(_PICTURE, (key,)).fetchone()

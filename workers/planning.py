@@ -42,6 +42,8 @@ class ItemPlan(BaseModel):
     from_manifest: bool = False
     manifest: str | None = None
     """The name of the manifest, for a report that says the row again."""
+    after: int | None = None
+    """The position of the last item before it that has the same SKU, to be done first."""
 
     def cells(self) -> dict[str, str] | None:
         """The manifest's row, as a CSV of refusals says it; None for a plain picture."""
@@ -114,17 +116,23 @@ class ImportPlan:
         an item of its own. Raises `Unavailable` where the files cannot be reached for the moment.
         """
         with Scratch() as scratch:
-            for file in self._files:
-                scratch.add_file(file)
-                self._total += kind_of(file.name) in {"zip", "manifest"}
-            yield from self._take_stock(scratch)
-            self._total = self._read + len(self._manifests)  # now with those in zips
-            for manifest in self._manifests:
-                self._progress(self._read, self._total)
-                yield from self._rows_of(manifest, scratch)
-                self._read += 1
-            for source, path in scratch.unnamed():
-                yield _file_item(source, path, self._request)
+            for position, item in enumerate(self._items(scratch)):
+                if item.plan is not None:
+                    item.plan.after = scratch.before(sku_form(item.plan.sku), position)
+                yield item
+
+    def _items(self, scratch: Scratch) -> Iterator[Item]:
+        for file in self._files:
+            scratch.add_file(file)
+            self._total += kind_of(file.name) in {"zip", "manifest"}
+        yield from self._take_stock(scratch)
+        self._total = self._read + len(self._manifests)  # now with those in zips
+        for manifest in self._manifests:
+            self._progress(self._read, self._total)
+            yield from self._rows_of(manifest, scratch)
+            self._read += 1
+        for source, path in scratch.unnamed():
+            yield _file_item(source, path, self._request)
 
     def _take_stock(self, scratch: Scratch) -> Iterator[Item]:
         """Opens the zips; what is refused of them."""

@@ -6,10 +6,14 @@ import threading
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from backend import clock
 from backend.database import Database
-from backend.jobs.lease import LEASE_SECONDS, RENEW_SECONDS, LeaseLost, check, renew
+from backend.jobs import lease, parts
+from backend.jobs.lease import LEASE_SECONDS, RENEW_SECONDS, LeaseLost
+from backend.jobs.parts import Part
+from backend.jobs.tables import Job
 
 LOOK_SECONDS = 0.5
 
@@ -17,7 +21,8 @@ log = structlog.get_logger()
 
 
 class Renewal:
-    """While entered, renews a lease every 15 s and watches for its loss or a wish to cancel."""
+    """While entered, renews the lease of a job every 15 s and watches for its loss or a wish to
+    cancel."""
 
     def __init__(self, database: Database, job_id: str, token: int) -> None:
         self._database = database
@@ -50,15 +55,35 @@ class Renewal:
         if clock.monotonic() - self._renewed >= RENEW_SECONDS:
             self._renew()
         with self._database.read() as session:
-            self.cancelling = check(session, self._job_id, self._token).state == "cancelling"
+            self.cancelling = self._check_lease(session).state == "cancelling"
 
     def _renew(self) -> None:
         begun = clock.monotonic()
         with self._database.write() as session:
-            if not renew(session, self._job_id, self._token):
+            if not self._renew_lease(session):
                 raise LeaseLost(self._job_id)
         self._renewed = begun
+
+    def _check_lease(self, session: Session) -> Job:
+        return lease.check(session, self._job_id, self._token)
+
+    def _renew_lease(self, session: Session) -> bool:
+        return lease.renew(session, self._job_id, self._token)
 
     def _unreachable(self, error: SQLAlchemyError) -> None:
         log.warning("lease not renewed", job=self._job_id, error=str(error))
         self.lost = clock.monotonic() - self._renewed >= LEASE_SECONDS
+
+
+class PartRenewal(Renewal):
+    """The same for the lease of a part."""
+
+    def __init__(self, database: Database, part: Part) -> None:
+        super().__init__(database, part.job_id, 0)
+        self._part = part
+
+    def _check_lease(self, session: Session) -> Job:
+        return parts.check(session, self._part)
+
+    def _renew_lease(self, session: Session) -> bool:
+        return parts.renew(session, self._part)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from backend.database import after_commit
@@ -23,6 +24,11 @@ from workers.renewal import Renewal
 
 class Stopped(Exception):
     """The body ended early because it was asked to."""
+
+
+def shrunk(size: int, attempt: int) -> int:
+    """A quarter of `size` for each end in the midst that came before, and one at last."""
+    return max(1, size >> 2 * (attempt - 1))
 
 
 class Run:
@@ -93,7 +99,22 @@ class Run:
         A quarter for each of them, and one thing at last, until a step is done: so a machine that
         dies again and again gets on, and one bad thing does not take its whole batch with it.
         """
-        return size if self._moved else max(1, size >> 2 * (self._attempt - 1))
+        return size if self._moved else shrunk(size, self._attempt)
+
+    def count(self, session: Session, *, done: int, failed: int = 0) -> None:
+        """Add to what is done and, of that, refused; kept with the write transaction.
+
+        Others may count at the same moment, where the job is shared.
+        """
+        if done:
+            pace = {PROGRESS: {"rate": self.rate(session, done)}}
+            added = {"done": Job.done + done, "failed": Job.failed + failed, "result": pace}
+            session.info.setdefault("progress", {}).update(added)
+
+    def rate(self, session: Session, done: int) -> float | None:
+        """How fast the job goes, whoever does it, once so many more are done."""
+        before = session.scalar(select(Job.done).where(Job.id == self.job_id)) or 0
+        return self._pace.after(before + done)
 
     def progress(
         self,
@@ -102,7 +123,7 @@ class Run:
         stage: str | None = None,
         done: int | None = None,
         failed: int | None = None,
-        total: int | None = None,
+        total: int | ColumnElement[int] | None = None,
         checked: tuple[int, int] | None = None,
         moved: bool = False,
     ) -> None:

@@ -12,21 +12,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, case, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import CursorResult, case, delete, or_, select, update
+from sqlalchemy.orm import Session, object_session
 
 from backend import clock
 from backend.database import after_commit
 from backend.jobs.noting import note_ended
 from backend.jobs.schemas import FINISHED, TRAIN
 from backend.jobs.states import HELD, Event, after
-from backend.jobs.tables import Job
+from backend.jobs.tables import Job, JobPart
 from backend.metrics import LEASES_LOST
 
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 15.0
 MAX_ATTEMPTS = 5
-_LONGEST = timedelta(seconds=2 * LEASE_SECONDS)  # clocks of several machines may differ a little
+LONGEST = timedelta(seconds=2 * LEASE_SECONDS)  # clocks of several machines may differ a little
 
 
 class LeaseLost(Exception):
@@ -119,7 +119,7 @@ def lapse(job: Job, error: str) -> None:
 def expire(job: Job) -> None:
     """Take the lease of a worker that is gone; the last permitted attempt ends the job."""
     if job.state == "running" and job.attempts >= MAX_ATTEMPTS:
-        fail(job, job.error or _POISON.format(attempts=job.attempts))
+        fail(job, job.error or POISON.format(attempts=job.attempts))
     else:
         move(job, "expire")
 
@@ -134,7 +134,10 @@ def reclaim_all(session: Session) -> int:
 
     The lock on the data folder guarantees it. The sweeper's first round wakes the workers.
     """
-    return _expire(session, before_now=False)
+    reclaimed = _expire(session, before_now=False)
+    freed = {"lease_token": None, "lease_holder": None, "lease_until": None}
+    session.execute(update(JobPart).values(freed))
+    return reclaimed
 
 
 def locked(session: Session, job_id: str) -> Job | None:
@@ -152,17 +155,25 @@ def move(job: Job, event: Event) -> None:
     if job.state not in HELD:
         job.lease_holder = job.lease_until = None
     job.finished_at = clock.now() if job.state in FINISHED else None
+    if job.state in FINISHED:
+        _forget_parts(job)
     if job.kind == TRAIN:
         from backend.training.following import follow  # it knows jobs too
 
         follow(job)
 
 
+def _forget_parts(job: Job) -> None:
+    """So that whoever still works on one is refused from here on."""
+    if session := object_session(job):
+        session.execute(delete(JobPart).where(JobPart.job_id == job.id))
+
+
 def _expire(session: Session, *, before_now: bool) -> int:
     held = select(Job).where(Job.state.in_(HELD)).order_by(Job.id)
     if before_now:
         now = clock.now()
-        held = held.where(or_(Job.lease_until <= now, Job.lease_until > now + _LONGEST))
+        held = held.where(or_(Job.lease_until <= now, Job.lease_until > now + LONGEST))
     jobs = session.scalars(held.with_for_update(skip_locked=True)).all()
     for job in jobs:
         expire(job)
@@ -178,7 +189,7 @@ def _update_held(session: Session, job_id: str, token: int, values: dict[str, An
     return done.rowcount == 1
 
 
-_POISON = (
+POISON = (
     "The worker stopped {attempts} times in the middle of this job: look for the cause in the "
     "log, then retry the job."
 )

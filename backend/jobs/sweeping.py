@@ -11,6 +11,7 @@ from sqlalchemy import select
 from backend.database import Database
 from backend.jobs.broker import Queue
 from backend.jobs.lease import expire_overdue
+from backend.jobs.parts import jobs_to_share
 from backend.jobs.tables import Job
 
 SWEEP_SECONDS = 15.0
@@ -27,7 +28,8 @@ class Swept:
 
 
 def sweep(database: Database, queue: Queue) -> Swept:
-    """Take back the leases that ran out and send again the messages of queued jobs.
+    """Take back the leases that ran out and send again the messages of queued jobs, and of running
+    ones that others can share.
 
     Messages are sent only into a queue that is empty: while some wait in it the workers are
     busy, nothing is lost, and a long backlog does not fill the broker with copies.
@@ -47,7 +49,8 @@ def sweep(database: Database, queue: Queue) -> Swept:
 def _send_again(database: Database, queue: Queue) -> int:
     with database.read() as session:
         query = select(Job.kind, Job.id).where(Job.state == "queued").order_by(Job.queued_at)
-        queued = session.execute(query).all()
+        queued = [(kind, job_id) for kind, job_id in session.execute(query)]
+        queued += jobs_to_share(session)
     kinds = {kind for kind, _ in queued}
     idle = {kind for kind in kinds if queue.waiting(kind) == 0}
     lost = [(kind, job_id) for kind, job_id in queued if kind in idle]

@@ -1,4 +1,4 @@
-"""Jobs, the things inside a job, and the files an import has collected."""
+"""Jobs, the things inside a job, its parts, and the files an import has collected."""
 
 from __future__ import annotations
 
@@ -80,6 +80,28 @@ class JobItem(Base):
     """Why it was refused, in one sentence."""
     sku: Mapped[str | None] = mapped_column(String(200))
     """Of the product that the line is about, to find it once that product is deleted."""
+
+
+class JobPart(Base):
+    """A stretch of a live job's work, for one worker at a time; gone once it is done.
+
+    Its lease is the only authority to work on it, whoever leads the job.
+    """
+
+    __tablename__ = "job_parts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """The order in which parts are taken."""
+    first: Mapped[int]
+    last: Mapped[int]
+    """Both inclusive: positions of an import's items, numbers of an embed job's images."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Claims since it last got on; only the lead takes one that has some."""
+    lease_token: Mapped[str | None] = mapped_column(String(36))
+    """The fencing token: another with each claim, and never one that was there before."""
+    lease_holder: Mapped[str | None] = mapped_column(String(100))
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class ImportFile(Base):

@@ -11,7 +11,7 @@ from alembic import op
 from backend.database import Json
 
 revision: str = "0012"
-down_revision: str | None = "0010"
+down_revision: str | None = "0011"
 branch_labels: str | None = None
 depends_on: str | None = None
 

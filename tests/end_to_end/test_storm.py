@@ -39,6 +39,8 @@ class Course:
 
     seconds: float = 0.0
     encoded: int = 0
+    encoders: int = 0
+    """How many workers encoded something."""
     killed: list[str] = field(default_factory=list)
     restarted: list[str] = field(default_factory=list)
 
@@ -134,7 +136,8 @@ def run(
             gust.revive(profile)
         profile.wait_until(lambda: is_done(profile, job.id), 300)
         agrees(profile)
-        course.encoded = sum(count_encoded(profile.log(name)) for name in profile.worker_names)
+        encoded = [count_encoded(profile.log(name)) for name in profile.worker_names]
+        course.encoded, course.encoders = sum(encoded), sum(one > 0 for one in encoded)
     return course
 
 
@@ -180,6 +183,7 @@ def table(calm: Course, storm: Course) -> str:
         ("seconds until all are embedded", f"{calm.seconds:.0f}", f"{storm.seconds:.0f}"),
         ("workers killed", "0", str(len(storm.killed))),
         ("restarted", "-", ", ".join(storm.restarted)),
+        ("workers that encoded", str(calm.encoders), str(storm.encoders)),
         ("encodings beyond one an image", *(str(one.encoded - IMAGES) for one in (calm, storm))),
     ]
     return "\n".join(f"{a:34}{b:>14}{c:>18}" for a, b, c in rows)

@@ -19,7 +19,7 @@ from backend.catalogue.tables import (
 )
 from backend.database import Base, Database
 from backend.feedback.tables import Triplet
-from backend.jobs.tables import ImportFile, Job, JobItem
+from backend.jobs.tables import ImportFile, Job, JobItem, JobPart
 from backend.registry.tables import (
     Deployment,
     Embedding,
@@ -86,6 +86,7 @@ def _jobs() -> list[Base]:
     return [
         Job(id="j1", kind="ingest", state="done", actor="local", created_at=NOON),
         JobItem(job_id="j1", position=1, name="tee.png", state="done", outcome="created"),
+        JobPart(job_id="j1", number=0, first=0, last=9),
         ImportFile(job_id="j1", name="tee.png", sha256="a" * 64, size=9, received=True),
         TrainingPoint(job_id="j1", step=1, epoch=0.1, loss=2.5, lr=0.1, seconds=1.0),
         TrainingLogLine(job_id="j1", number=1, text="Begun.", created_at=NOON),

@@ -27,7 +27,7 @@ from tests.backend.catalogue.stock import product
 from tests.conftest import MovableClock
 from tests.workers.workshop import job_of, open_import, photo, reasons
 from ui.text import duration
-from workers import ingesting
+from workers import import_batches, ingesting
 from workers.execution import execute
 from workers.ingesting import ingest
 from workers.run import Run
@@ -51,7 +51,7 @@ def batches_of_one(monkeypatch: pytest.MonkeyPatch, before_each) -> None:
         before_each(run)
         do_batch(run, *rest)
 
-    monkeypatch.setattr(ingesting, "BATCH_ITEMS", 1)
+    monkeypatch.setattr(import_batches, "BATCH_ITEMS", 1)
     monkeypatch.setattr(ingesting, "_do_batch", shaken)
 
 

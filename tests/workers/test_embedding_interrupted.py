@@ -54,7 +54,7 @@ def test_an_image_deleted_between_encoding_and_noting_is_not_resurrected(
         session.query(Removal).delete()
         note_embedded(session, *rest)
 
-    monkeypatch.setattr("workers.embedding.note_embedded", delete_first)
+    monkeypatch.setattr("workers.embedding_images.note_embedded", delete_first)
     (job,) = run_embeds(runtime)
     assert job.state == "done"
     assert gallery.count() == 0
@@ -71,7 +71,7 @@ def test_an_edit_between_encoding_and_noting_is_caught_up_with(
         update_product(session, runtime.queue, product.id, ProductUpdate(category="hat"))
         note_embedded(session, *rest)
 
-    monkeypatch.setattr("workers.embedding.note_embedded", edit_first)
+    monkeypatch.setattr("workers.embedding_images.note_embedded", edit_first)
     (job,) = run_embeds(runtime)
     assert job.state == "done"
     (point,) = gallery.fetch(ids(runtime)).values()
@@ -187,7 +187,7 @@ def test_a_point_that_comes_late_does_not_stay_in_place_of_a_newer_one(
         happen()
         return encoded
 
-    monkeypatch.setattr("workers.embedding.encode", encode_and_wait)
+    monkeypatch.setattr("workers.embedding_images.encode", encode_and_wait)
     (job,) = run_embeds(runtime)
     assert job.state == state
     assert_in_line(runtime, gallery, "coat")
@@ -210,7 +210,7 @@ def test_a_payload_that_comes_late_does_not_stay_in_place_of_a_newer_one(
         happen()
         return filterable_attributes(session)
 
-    monkeypatch.setattr("workers.embedding.filterable_attributes", wait_and_read)
+    monkeypatch.setattr("workers.embedding_images.filterable_attributes", wait_and_read)
     (job,) = run_embeds(runtime)
     assert job.state == state
     assert_in_line(runtime, gallery, "coat")
@@ -246,7 +246,7 @@ def test_it_stops_between_batches_and_goes_on_later(
             shutdown.set()
         return encode(*args)
 
-    monkeypatch.setattr("workers.embedding.encode", stop_after_the_second)
+    monkeypatch.setattr("workers.embedding_images.encode", stop_after_the_second)
     execute(runtime, "embed", embed, job_id, shutdown)
     job = job_of(runtime, job_id)
     assert job.state == "queued"
@@ -264,7 +264,7 @@ def test_points_written_by_a_worker_that_then_died_are_written_again(
     with runtime.database.read() as session:
         job_id = session.scalars(select(Job.id).where(Job.kind == "embed")).one()
     with monkeypatch.context() as patched:
-        patched.setattr("workers.embedding.note_embedded", lose_the_lease)
+        patched.setattr("workers.embedding_images.note_embedded", lose_the_lease)
         execute(runtime, "embed", embed, job_id, threading.Event())
     assert job_of(runtime, job_id).state in {"running", "queued"}
     assert embeddings(runtime) == {}

@@ -39,7 +39,7 @@ from tests.workers.workshop import (
     run_ingest,
     zipped,
 )
-from workers import ingesting, picture_intake
+from workers import import_batches, ingesting, picture_intake
 from workers.execution import execute
 from workers.ingesting import ingest
 
@@ -271,7 +271,7 @@ def test_cmyk_keeps_its_colours_and_exif_rotation_is_applied(runtime: Runtime) -
 def test_an_import_stopped_half_way_goes_on_where_it_was(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingesting, "BATCH_ITEMS", 2)
+    monkeypatch.setattr(import_batches, "BATCH_ITEMS", 2)
     files = {f"{n}.jpg": photo(f"rgb({n}, 90, 9)") for n in range(5)}
     job_id = open_import(runtime, files)
     shutdown = threading.Event()
@@ -313,7 +313,7 @@ def test_an_import_stops_in_the_midst_of_a_row_of_many_pictures(
 
 
 def test_a_batch_has_so_many_pictures(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingesting, "BATCH_PICTURES", 3)
+    monkeypatch.setattr(import_batches, "BATCH_PICTURES", 3)
     pictures = {f"{n}.jpg": photo(f"rgb({n}, 90, 9)") for n in range(7)}
     rows = b"sku,image\nA,0.jpg|1.jpg\nB,2.jpg\nC,3.jpg\nD,0.jpg|1.jpg|2.jpg|3.jpg|4.jpg\n"
     sizes = []
@@ -371,10 +371,10 @@ import sys, threading
 from pathlib import Path
 from backend.runtime import open_runtime
 from backend.settings import Settings
-from workers import ingesting
+from workers import import_batches, ingesting
 from workers.execution import execute
 runtime = open_runtime(Settings(home=Path(sys.argv[1])))
-ingesting.BATCH_ITEMS = 3
+import_batches.BATCH_ITEMS = 3
 execute(runtime, "ingest", ingesting.ingest, sys.argv[2], threading.Event())
 """
 

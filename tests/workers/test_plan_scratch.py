@@ -111,3 +111,9 @@ def test_a_full_disk_under_it_is_told(scratch: Scratch) -> None:
     sentence = told(failure.value)
     assert sentence is not None
     assert sentence.sentence == NO_SPACE
+
+
+def test_of_each_item_the_last_one_of_its_sku_is_known(scratch: Scratch) -> None:
+    skus = ["A", "B", "A", "a", "A", "B"]
+    before = [scratch.before(sku, position) for position, sku in enumerate(skus)]
+    assert before == [None, None, 0, None, 2, 1]

@@ -85,6 +85,18 @@ def test_work_and_progress_are_kept_together(runtime: Runtime) -> None:
         assert (job.stage, job.done, job.failed, job.total) == ("reading", 4, 1, 10)
 
 
+def test_what_is_counted_adds_to_what_others_count_at_the_same_time(runtime: Runtime) -> None:
+    with running(runtime) as run:
+        with run.write() as session:
+            run.count(session, done=3, failed=1)
+        with runtime.database.write() as session:
+            session.get_one(Job, run.job_id).done += 10
+        with run.write() as session:
+            run.count(session, done=2)
+        job = job_of(run)
+        assert (job.done, job.failed) == (15, 1)
+
+
 def test_progress_tells_its_rate_of_this_stage_and_run(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
