@@ -21,7 +21,8 @@ from backend.composition.card import read_card
 from backend.jobs import service as jobs
 from backend.jobs.tables import JobItem
 from backend.migrating import upgrade
-from backend.registry.lifecycle import begin_training, register, version_row
+from backend.registry.in_training import begin_training
+from backend.registry.lifecycle import register, version_row
 from backend.registry.service import ensure_active
 from backend.runtime import Runtime, open_runtime
 from backend.search.serving import Serving

@@ -15,7 +15,7 @@ from backend.jobs import parts
 from backend.jobs.schemas import FINISHED
 from backend.runtime import Runtime
 from tests.workers.workshop import job_of
-from workers import embedding_images, import_batches, ingesting
+from workers import embedding_images, import_batches, ingesting, vectors
 from workers.embedding import embed
 from workers.execution import execute
 from workers.holding import Hold
@@ -97,7 +97,7 @@ class Encodings:
         self.skus: list[str] = []
         self.threads: set[int] = set()
         self.before: Callable[[], None] = lambda: None
-        encode = embedding_images.encode
+        encode = vectors.encode
 
         def watched(backbone: Backbone, batch: Any, threads: int) -> Any:
             self.before()
