@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from backend.catalogue.archives import Member
 from backend.catalogue.attribute_kinds import Samples, widen
+from backend.catalogue.field_types import sku_form
 from backend.catalogue.manifest_rows import BadRow, Row, cells_of
 from backend.catalogue.manifests import open_manifest, read_onto
 from backend.catalogue.naming import fields_of, folder_of, join, kind_of
@@ -20,7 +21,6 @@ from backend.catalogue.schemas import (
     FileClaim,
     ImportCreate,
     ProductFields,
-    sku_form,
 )
 from backend.catalogue.sources_on_web import is_web, local_name
 from backend.errors import AkinError, InvalidInput, TooLarge

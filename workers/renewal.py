@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Self
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,7 +35,7 @@ class Renewal:
         self.lost = False
         self.cancelling = False
 
-    def __enter__(self) -> Renewal:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -129,7 +129,8 @@ FILTERS = [
 
 def _wanted(session: Session) -> Wanted:
     image, product = session.execute(select(Image, Product).join(Product).limit(1)).one()
-    return Wanted(image.id, image.revision, image.sha256, product.sku, payload_of(product, ()))
+    payload = payload_of(product, ())
+    return Wanted(image.id, image.revision, image.sha256, product.sku, payload, image.number)
 
 
 def _listing(*expressions: str) -> Callable[[Session], object]:

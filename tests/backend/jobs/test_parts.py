@@ -184,7 +184,9 @@ def test_the_embedded_start_frees_every_part(database, job_id) -> None:
 def test_many_count_at_once_and_nothing_is_lost(database, job_id) -> None:
     held = [claimed(database, job_id) for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda part: [count(database, part, 2) for _ in range(10)], held))
+        counting = [pool.submit(count, database, part, 2) for part in held for _ in range(10)]
+    for one in counting:
+        one.result()
     assert job(database, job_id).done == 60
 
 

@@ -20,6 +20,7 @@ from workers.embedding import embed
 from workers.execution import execute
 from workers.holding import Hold
 from workers.ingesting import ingest
+from workers.vectors import encode
 
 BODIES = {"ingest": ingest, "embed": embed}
 PART = 4
@@ -97,7 +98,6 @@ class Encodings:
         self.skus: list[str] = []
         self.threads: set[int] = set()
         self.before: Callable[[], None] = lambda: None
-        encode = embedding_images.encode
 
         def watched(backbone: Backbone, batch: Any, threads: int) -> Any:
             self.before()
