@@ -224,5 +224,6 @@ def test_optimise_loses_nothing(wardrobe):
 
 def test_a_gallery_says_how_it_is_laid_out(wardrobe):
     laid = wardrobe.laid()
-    assert (laid.quantization, laid.shards, laid.replicas, laid.differs) == ("none", 1, 1, None)
+    assert (laid.quantization, laid.replicas, laid.differs) == ("none", 1, None)
+    assert laid.shards in {None, 1}  # a folder has none
     assert "not quantized" in laid.sentence

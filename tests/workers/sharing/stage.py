@@ -15,11 +15,12 @@ from backend.jobs import parts
 from backend.jobs.schemas import FINISHED
 from backend.runtime import Runtime
 from tests.workers.workshop import job_of
-from workers import embedding_images, import_batches, ingesting, vectors
+from workers import embedding_images, import_batches, ingesting
 from workers.embedding import embed
 from workers.execution import execute
 from workers.holding import Hold
 from workers.ingesting import ingest
+from workers.vectors import encode
 
 BODIES = {"ingest": ingest, "embed": embed}
 PART = 4
@@ -97,7 +98,6 @@ class Encodings:
         self.skus: list[str] = []
         self.threads: set[int] = set()
         self.before: Callable[[], None] = lambda: None
-        encode = vectors.encode
 
         def watched(backbone: Backbone, batch: Any, threads: int) -> Any:
             self.before()
