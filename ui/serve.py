@@ -12,9 +12,9 @@ from streamlit.web.cli import main as streamlit
 
 
 def main() -> None:
-    """Serve `ui/app.py` with the command line options given to this process."""
+    """Serve `ui/server.py` with the command line options given to this process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    sys.argv = ["streamlit", "run", str(Path(__file__).with_name("app.py")), *sys.argv[1:]]
+    sys.argv = ["streamlit", "run", str(Path(__file__).with_name("server.py")), *sys.argv[1:]]
     streamlit()
 
 

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import expect, sync_playwright
 from streamlit.testing.v1 import AppTest
 
 from backend.accounts import passwords, service
 from backend.app import create_app
-from backend.client import AkinClient
+from backend.client import AkinClient, ApiError
 from backend.runtime import Runtime
 from tests.api import served
 from tests.backend.catalogue.stock import stocked
@@ -117,6 +118,22 @@ def test_downloads_are_signed_for_whoever_is_in(api: str) -> None:
     assert "/v1/audit.csv?user=" in page.run().text[0].value
 
 
+@pytest.mark.parametrize("asks_for", ["a login", "another password"])
+def test_failures_are_counted_as_the_visitor_s(api: str, asks_for: str) -> None:
+    """The API believes the UI, a proxy of sorts, where its visitors are."""
+    known = token(api, "sue") if asks_for == "another password" else None
+
+    def fail(address: str) -> int:
+        with AkinClient(api, token=known, address=address) as visitor:
+            ask = visitor.log_in if known is None else visitor.change_password
+            with pytest.raises(ApiError) as told:
+                ask("mia", "wrong password")
+        return told.value.status
+
+    assert [fail("203.0.113.5") for _ in range(6)] == [401] * 5 + [429]
+    assert fail("203.0.113.6") == 401
+
+
 # --- the users page
 
 
@@ -176,6 +193,8 @@ def test_each_role_finds_its_pages_after_a_login(api: str) -> None:
     )
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+        page_itself = httpx.get(f"http://127.0.0.1:{port}/")
+        assert page_itself.headers["x-frame-options"] == "SAMEORIGIN"
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
             expect.set_options(timeout=30_000)
