@@ -143,6 +143,8 @@ def test_every_write_under_an_old_token_is_refused(database, job_id, clock: Mova
         count(database, old)
     with pytest.raises(LeaseLost), database.write() as session:
         parts.record(session, old, {"done": Job.done + 1}, moved=True)
+    with pytest.raises(LeaseLost), database.read() as session:
+        parts.check(session, old)
     with database.write() as session:
         assert not parts.renew(session, old)
     finish(database, old)
