@@ -74,6 +74,7 @@ def test_one_command_makes_the_whole_table(out):
         assert bool(figures["prompt"]) is (row[0] in ("Pic2Word", "LinCIR"))
 
 
+@pytest.mark.slow
 def test_what_is_trained_is_taken_up_again(workshop, capsys):
     done = {stage.name: took for stage, took in each_trained(workshop, shortened(composers.STAGES))}
     assert "Training" not in capsys.readouterr().out
@@ -85,6 +86,7 @@ def test_what_is_trained_is_taken_up_again(workshop, capsys):
     assert done["combiner"].seconds_in_all == done["combiner"].seconds > 0
 
 
+@pytest.mark.slow
 def test_what_was_trained_in_another_way_is_refused(workshop, out, tmp_path):
     (stage, *_) = shortened(composers.STAGES)
     with pytest.raises(InvalidInput, match="trained with other options"):
@@ -94,6 +96,7 @@ def test_what_was_trained_in_another_way_is_refused(workshop, out, tmp_path):
         Workshop(tmp_path / "other", out).trained(stage)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on(workshop, tmp_path):
     """Ctrl-C comes as soon as there are steps."""
     mine = Workshop(workshop.data, tmp_path)

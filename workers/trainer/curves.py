@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from backend.whole_files import write_whole
 from workers.trainer.objective import Figures, Line
 
 FILE = "curves.jsonl"
@@ -28,7 +29,7 @@ class Curves:
     def open(self, step: int) -> None:
         """To be written on from `step`."""
         kept = [line for line in read_curves(self._path.parent) if line["step"] <= step]
-        self._path.write_text("".join(f"{json.dumps(line)}\n" for line in kept))
+        write_whole(self._path, "".join(f"{json.dumps(line)}\n" for line in kept).encode())
         self._file = self._path.open("a")
 
     def add(self, line: Line) -> None:

@@ -173,11 +173,11 @@ class Run(Generic[Batch]):
     def _save(self) -> None:
         self._check_weights()
         self.selection.save()
+        self.curves.flush()  # before it, since no line up to its step is told again
         path = self.folder / CHECKPOINT
         checkpoints.save(path, self.progress, facts=self._facts(), **self._parts())
         self.kept, self.saved = self.progress.step, clock.monotonic()
         self.selection.tidy()
-        self.curves.flush()
         draw_curves(self.folder)
 
     def _check_weights(self) -> None:

@@ -16,6 +16,7 @@ from backend import clock
 from backend.errors import NoSpace
 from tests.disks import small_disk
 from tests.workers.trainer.small import Pairs, Regression, options, trained
+from workers.trainer import checkpoints
 from workers.trainer.curves import read_curves
 from workers.trainer.fitting import CHECKPOINT, Line, Outcome, fit
 
@@ -156,6 +157,21 @@ objective = Pairs()
 chosen = options(epochs=15, checkpoint_seconds=1e-9)
 fit(objective, chosen, Path(sys.argv[1]), evaluate=objective.recall)
 """
+
+
+def test_the_curves_are_on_the_disk_before_the_checkpoint_they_lead_to(tmp_path, monkeypatch):
+    """Else a kill between the two leaves a gap, since a resumed run tells no step again."""
+    seen = []
+    save = checkpoints.save
+
+    def watched(path: Path, progress: Any, **parts: Any) -> None:
+        seen.append((progress.step, read_curves(path.parent)[-1]["step"]))
+        save(path, progress, **parts)
+
+    monkeypatch.setattr(checkpoints, "save", watched)
+    trained(Pairs(), tmp_path, checkpoint_seconds=1e-9)
+    assert len(seen) >= STEPS
+    assert all(step == told for step, told in seen)
 
 
 def test_killed_at_any_moment_the_run_goes_on(tmp_path):

@@ -48,6 +48,12 @@ def child() -> Iterator[Child]:
         yield one
 
 
+@pytest.fixture
+def warm_child(warm_children: None) -> Iterator[Child]:
+    with Child() as one:
+        yield one
+
+
 LONG = {**SMALL, "epochs": 1_000_000}
 
 
@@ -84,11 +90,11 @@ def test_a_refusal_comes_as_its_sentence_and_the_child_stays_until_its_task_ends
     assert not psutil.pid_exists(pid)
 
 
-def test_it_stops_after_its_step_and_goes_on_when_it_is_asked(child, data, parent, tmp_path):
+def test_it_stops_after_its_step_and_goes_on_when_it_is_asked(warm_child, data, parent, tmp_path):
     work = train_work(tmp_path, data, parent, parameters=LONG)
     asked: list[float] = []
     said = []
-    for one in child.do(work, lambda: bool(asked)):
+    for one in warm_child.do(work, lambda: bool(asked)):
         said += [one] if one else []
         if isinstance(one, Step) and not asked:
             asked.append(time.monotonic())
@@ -97,7 +103,7 @@ def test_it_stops_after_its_step_and_goes_on_when_it_is_asked(child, data, paren
     assert said[-1].stopped == "cancelled"
     assert (tmp_path / "run" / "checkpoint.pt").is_file()
 
-    again = child.do(work, lambda: False)
+    again = warm_child.do(work, lambda: False)
     assert first_step(again).step > said[-1].steps
     again.close()
 
@@ -154,9 +160,9 @@ def test_it_gives_way_and_dies_with_its_parent(data, parent, tmp_path):
     child.wait(5)
 
 
-def test_a_second_child_waits_until_the_first_is_gone(child, data, parent, tmp_path):
+def test_a_second_child_waits_until_the_first_is_gone(warm_child, data, parent, tmp_path):
     work = train_work(tmp_path, data, parent, parameters=LONG)
-    first = child.do(work, lambda: False)
+    first = warm_child.do(work, lambda: False)
     first_step(first)
     with Child() as other:
         said = other.do(work, lambda: False)
