@@ -88,8 +88,11 @@ def test_the_end_of_the_lead_leaves_the_others_working(
     come, go = stage.hold_up(4)
     before = stage.before
 
+    killed = threading.Event()
+
     def kill_the_lead(hold: Hold, positions: list[int]) -> None:
-        if 0 in positions and not come.is_set():
+        if 0 in positions and not killed.is_set():
+            killed.set()
             assert come.wait(30)
             raise SystemExit
         before(hold, positions)
@@ -97,8 +100,7 @@ def test_the_end_of_the_lead_leaves_the_others_working(
     stage.before = kill_the_lead
     with ThreadPoolExecutor(2) as pool:
         leading_it = pool.submit(wake, runtime, job_id)
-        while not standing(runtime, job_id).parts:
-            pass
+        assert killed.wait(30)
         other = pool.submit(keep_at_it, runtime, job_id)
         with suppress(SystemExit):
             leading_it.result(30)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
+from backend.catalogue.service import delete_products
 from backend.catalogue.tables import Image
 from backend.encoding.backbone import Backbone
 from backend.gallery.port import Gallery
@@ -28,7 +29,6 @@ from tests.workers.sharing.stage import (
 )
 from tests.workers.workshop import (
     activate,
-    delete_all,
     ids,
     import_files,
     job_of,
@@ -93,14 +93,14 @@ def test_between_its_parts_the_lead_does_what_came_meanwhile(
     come, go = waiting_lead(encodings)
     with led(runtime, job_id, come):
         with runtime.database.write() as session:
-            delete_all(session, runtime)
+            delete_products(session, runtime.queue, [products(runtime)["0"].id])
         import_files(runtime, {"new.png": photo("teal", "PNG")})
         go.set()
     job = job_of(runtime, job_id)
     assert job.state == "done"
     assert gallery.scroll(None, 100) == ids(runtime)
     assert encodings.skus.index("new") <= PART
-    assert len(ids(runtime)) == 1
+    assert len(ids(runtime)) == 12
 
 
 @ON_POSTGRES
