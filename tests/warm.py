@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -220,9 +221,28 @@ def _become(order: Mapping[str, Any]) -> None:
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
     sys.argv = [order["module"], *order["arguments"]]
-    gc.unfreeze()
     sys.modules.pop(order["module"], None)  # there it is not either, but `__main__`
-    runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+    code = _exit_code(order["module"])
+    # As at any end of Python's, but without taking torch apart, which takes more than a second.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+def _exit_code(module: str) -> int:
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        sys.stderr.write(f"{end.code}\n")
+        return 1
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
@@ -231,3 +251,4 @@ if __name__ == "__main__":
     gc.freeze()  # pages that a collection would write to are shared by all that is forked
     if (todo := _serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         _become(todo)
+    os._exit(0)
