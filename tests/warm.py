@@ -143,6 +143,8 @@ class _Launcher:
 
     def __init__(self) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (self._ours, theirs):
+            end.settimeout(None)  # whatever some test has made the default
         self._lock = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(
@@ -239,7 +241,7 @@ def _exit_code(module: str) -> int:
             return end.code or 0
         sys.stderr.write(f"{end.code}\n")
         return 1
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it is, as at the end of an interpreter
         traceback.print_exc()
         return 1
     return 0

@@ -28,7 +28,10 @@ def who() -> Me | None:
 
 def page() -> None:
     """Ask for name and password."""
-    with st.container(key="login", width=360):
+    with (
+        st.container(horizontal_alignment="center"),
+        st.container(key="login", width=360),
+    ):
         st.html("<div class='akin-head'><h2>Log in</h2></div>")
         with st.form("login_form", border=False):
             name = st.text_input("Name", key="login_name", max_chars=200, autocomplete="username")
