@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from backend.catalogue.schemas import FileClaim, ImportCreate
 from backend.catalogue.sources import collect, sha256_of
 from backend.client import AkinClient
@@ -31,6 +33,7 @@ def wait_until(condition, seconds=90):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_and_nothing_is_twice(servers, tmp_path):
     write_dataset(tmp_path / "wardrobe", ITEMS, seed=5, size=96)
     server = servers(cold=True)

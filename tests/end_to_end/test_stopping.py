@@ -39,7 +39,8 @@ def press_ctrl_c(server: Server) -> None:
     os.killpg(server.process.pid, signal.SIGINT)
 
 
-@pytest.mark.parametrize("stop", [press_ctrl_c, pytest.param(terminate, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [press_ctrl_c, terminate])
 def test_it_stops_in_silence_amid_an_import(
     server: Server, stop: Callable[[Server], None], tmp_path: Path
 ) -> None:

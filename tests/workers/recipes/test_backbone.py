@@ -250,6 +250,7 @@ def test_a_run_from_the_command_line_ends_in_a_folder_that_loads(tiny, tmp_path,
     assert backbone.preprocessing == recipe.preprocessing(32)
 
 
+@pytest.mark.slow
 def test_without_photos_the_card_says_so(tiny, tmp_path):
     options = ["--out", str(tmp_path), "--steps", "1", "--families", "4", "--batch", "12"]
     options += ["--threads", "1", "--held-out", "6"]

@@ -35,6 +35,7 @@ def ranks(folder: Path) -> list[dict[str, Any]]:
     return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_have_the_loss_and_gradients_of_one_on_the_whole_batch(ranks, case):
     alone = updates_of(case, ALONE)
@@ -45,22 +46,26 @@ def test_two_processes_have_the_loss_and_gradients_of_one_on_the_whole_batch(ran
                 torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_both_processes_hold_the_same_weights_to_the_last_bit(ranks):
     for case in (*CASES, *HALF, "runs"):
         for one, two in zip(*(rank[case]["weights"] for rank in ranks), strict=True):
             assert torch.equal(one, two)
 
 
+@pytest.mark.slow
 def test_shares_come_together_in_the_order_of_the_batch(ranks):
     assert [rank["gathered"].flatten().tolist() for rank in ranks] == 2 * [[0, 0, 1, 1]]
 
 
+@pytest.mark.slow
 def test_the_leader_decides_evaluates_and_reports(ranks):
     assert [rank["runs"]["cut"] for rank in ranks] == 2 * [("cancelled", 3)]
     assert [rank["runs"]["told"] for rank in ranks] == [3, 0]
     assert ranks[0]["runs"]["figures"] == ranks[1]["runs"]["figures"]
 
 
+@pytest.mark.slow
 def test_a_whole_run_of_two_is_that_of_one(ranks, tmp_path):
     objective = WithTemperature()
     outcome = fit(objective, options(batch=10), tmp_path, evaluate=objective.recall)
@@ -71,6 +76,7 @@ def test_a_whole_run_of_two_is_that_of_one(ranks, tmp_path):
         torch.testing.assert_close(found, expected.detach(), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_one_process_can_take_up_the_run_of_two(folder, ranks):
     assert (folder / "run" / CHECKPOINT).is_file()
     objective = WithTemperature()

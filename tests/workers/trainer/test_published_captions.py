@@ -53,6 +53,7 @@ def test_there_are_as_many_queries_and_images_as_were_published(splits):
     assert not any(one.target == one.reference for split in splits for one in split.triplets)
 
 
+@pytest.mark.slow
 def test_all_queries_go_through_the_text_tower(splits, backbone, tmp_path):
     texts = [text for (text,) in told(splits, "clip4cir")]
     assert len(texts) == 6_016

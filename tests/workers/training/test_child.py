@@ -127,6 +127,7 @@ def test_one_killed_in_the_midst_of_a_work_is_told(child, data, parent, tmp_path
         list(said)
 
 
+@pytest.mark.slow
 def test_one_killed_between_two_works_is_replaced(child, parent, tmp_path):
     work = train_work(tmp_path, tmp_path / "nowhere", parent)
     heard_out(child, work)
