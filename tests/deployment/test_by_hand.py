@@ -238,6 +238,7 @@ def test_an_upload_is_followed_by_its_id_from_the_request_to_its_vectors(site, s
     own = {"Authorization": f"Bearer {token}"}
     opened = httpx.post(f"{site.origin}/v1/imports", json={}, headers=own)
     request, job = opened.headers["x-request-id"], opened.json()["id"]
+    wait_until(lambda: lines(site, "api", request=request))  # written once the answer is sent
     (said,) = lines(site, "api", request=request)
     assert (said["event"], said["route"], said["status"]) == ("request", "/v1/imports", 201)
     buffer = io.BytesIO()
@@ -249,6 +250,7 @@ def test_an_upload_is_followed_by_its_id_from_the_request_to_its_vectors(site, s
     shop.start_import(job)
     wait_until(lambda: shop.summary().embedded == PRODUCTS + 1)
     wait_until(lambda: lines(site, "embedder-cpu", request=request, event="job done"))
+    wait_until(lambda: lines(site, "worker", request=request, event="job done"))
     (done,) = lines(site, "worker", request=request, event="job done")
     assert (done["job"], done["kind"]) == (job, "ingest")
     (encoded,) = lines(site, "embedder-cpu", request=request, event="encoded")
