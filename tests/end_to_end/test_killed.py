@@ -14,6 +14,7 @@ from backend.search.schemas import SearchRequest
 from workers.datasets.wardrobe.dataset import write_dataset
 
 ITEMS = 240
+MOST_CLAIMS = 1000
 
 
 def begin_import(client, folder):
@@ -21,8 +22,9 @@ def begin_import(client, folder):
     sources = {sha256_of(source.path): source for source in collect([folder])}
     job = client.open_import(ImportCreate())
     claims = [FileClaim(name=s.name, sha256=sha, size=s.size) for sha, s in sources.items()]
-    for sha256 in client.claim_files(job.id, claims):
-        client.send_file(job.id, sha256, sources[sha256].path)
+    for at in range(0, len(claims), MOST_CLAIMS):
+        for sha256 in client.claim_files(job.id, claims[at : at + MOST_CLAIMS]):
+            client.send_file(job.id, sha256, sources[sha256].path)
     return client.start_import(job.id)
 
 
