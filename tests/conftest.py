@@ -34,8 +34,15 @@ from tests.buckets import bucket, s3_blobs, s3_credentials, s3_url
 
 __all__ = ["bucket", "s3_blobs", "s3_credentials", "s3_url"]
 
-# Nothing configures the log in a test, and then its lines would be among what commands print.
-structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+# Nothing configures the log in a test: its lines would be among what commands print, and each
+# traceback would take seconds, as Rich draws it with every variable.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ],
+    logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
