@@ -203,21 +203,22 @@ def test_weights_that_are_gone_leave_what_answers(client, runtime, folder, now):
     assert len(client.deployments().items) == 1
 
 
-@pytest.mark.parametrize(
-    ("path", "method", "schema"),
-    [
-        ("/v1/models/{version_id}/promote", "post", PromotionOut),
-        ("/v1/models/rollback", "post", PromotionOut),
-        ("/v1/deployments", "get", Page[DeploymentOut]),
-        ("/v1/deployments/way-back", "get", DeploymentOut),
-        ("/v1/promotion", "get", PromotionOut),
-        ("/v1/promotion", "delete", PromotionOut),
-        ("/v1/models/{version_id}", "patch", VersionOut),
-    ],
-)
-def test_the_documented_answers_are_such(http, path, method, schema):
-    documented = http.get("/openapi.json").json()["paths"][path][method]
-    schema.model_validate(documented["responses"]["200"]["content"]["application/json"]["example"])
+DOCUMENTED = {
+    ("/v1/models/{version_id}/promote", "post"): PromotionOut,
+    ("/v1/models/rollback", "post"): PromotionOut,
+    ("/v1/deployments", "get"): Page[DeploymentOut],
+    ("/v1/deployments/way-back", "get"): DeploymentOut,
+    ("/v1/promotion", "get"): PromotionOut,
+    ("/v1/promotion", "delete"): PromotionOut,
+    ("/v1/models/{version_id}", "patch"): VersionOut,
+}
+
+
+def test_the_documented_answers_are_such(http):
+    paths = http.get("/openapi.json").json()["paths"]
+    for (path, method), schema in DOCUMENTED.items():
+        answer = paths[path][method]["responses"]["200"]["content"]["application/json"]
+        schema.model_validate(answer["example"])
 
 
 # The command line
