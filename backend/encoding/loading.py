@@ -6,11 +6,13 @@ import json
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import open_clip
 import torch
+from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH
 from pydantic import BaseModel, FiniteFloat
 from safetensors import SafetensorError
 from torch import Tensor
@@ -54,12 +56,12 @@ def read_parts(spec: BackboneSpec) -> Parts:
     check_name(name, spec.pretrained)
     try:
         model = open_clip.create_model(name, pretrained=spec.pretrained, require_pretrained=True)
-        tokenizer = open_clip.get_tokenizer(name)
+        architecture = open_clip.get_model_config(plain_name(name))
+        tokenizer = _tokenizer(name, architecture.get("text_cfg", {}))
     except (pickle.UnpicklingError, SafetensorError) as error:
         raise InvalidInput(unreadable(name, spec.pretrained)) from error
     except (RuntimeError, OSError, *MISMADE) as error:
         raise explained(name, spec.pretrained, error) from error
-    architecture = open_clip.get_model_config(plain_name(name))
     return Parts(
         model=model.requires_grad_(False),
         tokenize=tokenizer,
@@ -69,6 +71,21 @@ def read_parts(spec: BackboneSpec) -> Parts:
         text_config=text_facts(architecture),
         card=_card(name),
     )
+
+
+def _tokenizer(name: str, text: dict[str, Any]) -> Tokenizer:
+    """The tokenizer that open_clip would make for this model; CLIP's own is shared by all that have
+    it, since reading its vocabulary takes longer than reading a small model."""
+    if text.get("hf_tokenizer_name") or "siglip" in name.lower():
+        return cast(Tokenizer, open_clip.get_tokenizer(name))
+    length = text.get("context_length", DEFAULT_CONTEXT_LENGTH)
+    options = {**text.get("tokenizer_kwargs", {}), "context_length": length}
+    return _clips_tokenizer(json.dumps(options, sort_keys=True))
+
+
+@cache
+def _clips_tokenizer(options: str) -> Tokenizer:
+    return cast(Tokenizer, open_clip.SimpleTokenizer(**json.loads(options)))
 
 
 def overlaid(parts: Parts, overlay: Mapping[str, Tensor]) -> Parts:

@@ -16,6 +16,7 @@ from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
 from backend.encoding.loading import DEMO_FOLDER
 from backend.errors import InvalidInput
 from tests.backend.encoding.test_backbone import pixels
+from tests.backend.search.shop import write_tiny_backbone
 
 
 def loaded(tiny, overlay=None) -> Backbone:
@@ -33,6 +34,21 @@ def test_an_overlay_replaces_the_weights_it_names_and_no_others(tiny_models):
     assert not (child.encode_texts(["red"]) == parent.encode_texts(["red"])).all()
     seen = pixels(parent, 2)
     assert (child.encode_images(seen) == parent.encode_images(seen)).all()
+
+
+def test_clips_vocabulary_is_read_once_for_all_models_that_use_it_alike(tmp_path):
+    folders = [write_tiny_backbone(tmp_path / name) for name in ("one", "other", "marked")]
+    config = json.loads((folders[2] / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = {"clean": "canonicalize"}
+    (folders[2] / "open_clip_config.json").write_text(json.dumps(config))
+    one, other, marked = (
+        load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu")._parts.tokenize
+        for folder in folders
+    )
+    assert one is other
+    for found, folder in ((one, folders[0]), (marked, folders[2])):
+        theirs = open_clip.get_tokenizer(f"local-dir:{folder}")
+        assert torch.equal(found(["RED, wide!"], 77), theirs(["RED, wide!"], 77))
 
 
 def test_the_fingerprints_say_which_tower_an_overlay_changed(tiny_models):
