@@ -23,8 +23,6 @@ from backend.accounts import passwords
 from backend.audit.tables import AuditLine
 from backend.blobs import BlobStore
 from backend.database import Base, Database
-from backend.encoding.decode_pool import DecodePool
-from backend.encoding.decoding import DecodeLimits
 from backend.gallery.opening import open_store
 from backend.jobs.broker import QUEUES, Queue
 from backend.migrating import upgrade
@@ -32,6 +30,7 @@ from backend.runtime import Runtime
 from backend.settings import Settings
 from tests import services
 from tests.buckets import bucket, s3_blobs, s3_credentials, s3_url
+from tests.decoders import end_decoders, share_decoder
 
 __all__ = ["bucket", "s3_blobs", "s3_credentials", "s3_url"]
 
@@ -189,29 +188,15 @@ def queue() -> Iterator[Queue]:
     opened.close()
 
 
-class KeptDecoder(DecodePool):
-    """A decoder that many tests share: it stays open when one of their runtimes is closed."""
-
-    def close(self) -> None:
-        """Nothing; `end` closes it."""
-
-    def end(self) -> None:
-        """End its children."""
-        super().close()
-
-
-@pytest.fixture(scope="session")
-def kept_decoder() -> Iterator[KeptDecoder]:
-    """Its children are started once and not for each test."""
-    pool = KeptDecoder(2, DecodeLimits(max_bytes=Settings().max_image_bytes))
-    yield pool
-    pool.end()
+@pytest.fixture(scope="session", autouse=True)
+def shared_decoders() -> Iterator[None]:
+    """Their children are started once and not for each test."""
+    yield
+    end_decoders()
 
 
 @pytest.fixture
-def runtime(
-    sqlite_database: Database, queue: Queue, tmp_path: Path, kept_decoder: KeptDecoder
-) -> Iterator[Runtime]:
+def runtime(sqlite_database: Database, queue: Queue, tmp_path: Path) -> Iterator[Runtime]:
     """What one embedded process holds open, in a folder of its own."""
     opened = Runtime(
         settings=Settings(home=tmp_path),
@@ -220,6 +205,5 @@ def runtime(
         galleries=open_store("edge", tmp_path / "galleries"),
         queue=queue,
     )
-    opened.decoder = opened.query_decoder = kept_decoder
-    yield opened
+    yield share_decoder(opened)
     opened.close()

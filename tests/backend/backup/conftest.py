@@ -21,6 +21,7 @@ from backend.search.schemas import SearchRequest
 from backend.settings import Settings
 from tests.backend.search.conftest import open_shop, serve, tiny_backbone
 from tests.backend.search.shop import COLOURS, Shop, picture, skus
+from tests.decoders import share_decoder
 
 __all__ = ["tiny_backbone"]
 
@@ -110,7 +111,7 @@ def fill_from(runtime: Runtime, path: Path) -> None:
 def installation(home: Path, **settings: Any) -> Iterator[Runtime]:
     """An open installation without anything in it."""
     with closing(open_runtime(Settings(home=home, **settings))) as runtime:
-        yield runtime
+        yield share_decoder(runtime)
 
 
 def as_shop(runtime: Runtime, backbone: Backbone) -> Shop:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.accounts.actor import Actor, current_actor
+from backend.accounts import passwords, service
 from backend.app import create_app
 from backend.audit.schemas import AuditFilter
 from backend.audit.service import all_lines
@@ -19,6 +19,8 @@ from backend.client import AkinClient
 from backend.errors import Unavailable
 from backend.runtime import Runtime
 from tests.migrations.filling import fill
+
+PASSWORD = "correct horse battery"
 
 
 def test_it_is_streamed_and_says_how_large_it_will_be(runtime: Runtime, tmp_path: Path) -> None:
@@ -38,9 +40,12 @@ def test_it_is_streamed_and_says_how_large_it_will_be(runtime: Runtime, tmp_path
 def test_whoever_takes_it_leaves_a_line_in_the_audit_log(runtime: Runtime) -> None:
     app = create_app(runtime)
     app.state.serving = None
-    app.dependency_overrides[current_actor] = lambda: Actor("ann", "admin")
-    assert TestClient(app, base_url="http://127.0.0.1:8000").get("/v1/backup").is_success
-    (line,) = all_lines(runtime.database, AuditFilter())
+    with runtime.database.write() as session:
+        service.add(session, "ann", "admin", passwords.hashed(PASSWORD), "local")
+    token = runtime.guard.log_in("ann", PASSWORD, "here").token
+    http = TestClient(app, base_url="http://127.0.0.1:8000")
+    assert http.get("/v1/backup", headers={"Authorization": f"Bearer {token}"}).is_success
+    line = next(all_lines(runtime.database, AuditFilter()))
     assert (line.action, line.actor, line.label) == ("backup.take", "ann", "the whole installation")
     assert line.after == {"bytes, about": 0}
 

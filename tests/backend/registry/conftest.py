@@ -12,6 +12,7 @@ from backend.encoding.backbone import Backbone
 from backend.runtime import Runtime, open_runtime
 from backend.settings import Settings
 from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
+from tests.decoders import share_decoder
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +50,6 @@ def runtime(tmp_path: Path, database: Database, tiny: Backbone) -> Iterator[Runt
         gallery_url="edge" if database.is_sqlite else ":memory:",
         backbone=tiny.spec.name,
     )
-    opened = open_runtime(settings)
+    opened = share_decoder(open_runtime(settings))
     yield opened
     opened.close()

@@ -23,6 +23,7 @@ from tests.backend.search.shop import (
     picture,
     write_tiny_backbone,
 )
+from tests.decoders import share_decoder
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +45,7 @@ def open_shop(
         backbone=backbone.spec.name,
         max_image_bytes=100_000,
     )
-    runtime = open_runtime(settings)
+    runtime = share_decoder(open_runtime(settings))
     with runtime.database.write() as session:
         active = ensure_active(session, runtime, backbone)
     yield Shop(runtime, backbone, active)

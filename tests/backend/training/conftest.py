@@ -13,6 +13,7 @@ from backend.registry.service import ensure_active
 from backend.runtime import Runtime, open_runtime
 from backend.settings import Settings
 from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
+from tests.decoders import share_decoder
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +31,7 @@ def runtime(tmp_path: Path, database: Database, tiny: Backbone) -> Iterator[Runt
         backbone=tiny.spec.name,
         datasets=tmp_path / "datasets",
     )
-    opened = open_runtime(settings)
+    opened = share_decoder(open_runtime(settings))
     with opened.database.write() as session:
         ensure_active(session, opened, tiny)
     yield opened

@@ -15,6 +15,7 @@ from backend.jobs.broker import Queue
 from backend.runtime import Runtime
 from backend.settings import Settings
 from tests import qdrant_standin
+from tests.decoders import share_decoder
 from tests.workers.reconciliation.damaged_shop import DamagedShop
 from tests.workers.workshop import use
 
@@ -39,7 +40,7 @@ def open_shop(
             galleries=open_store(url, tmp_path / "galleries"),
             queue=queue,
         )
-        use(runtime, backbone)
+        use(share_decoder(runtime), backbone)
         opened.append(runtime)
         return DamagedShop(runtime)
 

@@ -8,7 +8,7 @@ import pytest
 
 from backend.database import Database
 from backend.runtime import Runtime
-from tests.conftest import KeptDecoder
+from tests.decoders import share_decoder
 from tests.workers.sharing.stage import PART, Stage
 from workers import embedding, import_batches, ingesting, leading
 
@@ -24,11 +24,11 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def runtime(runtime: Runtime, database: Database, kept_decoder: KeptDecoder) -> Runtime:
+def runtime(runtime: Runtime, database: Database) -> Runtime:
     """Of one of several workers, as far as it knows. Over SQLite and over PostgreSQL."""
     runtime.queue.in_process = False
     shared = replace(runtime, database=database)
-    shared.decoder = shared.query_decoder = kept_decoder
+    share_decoder(shared)
     return shared
 
 

@@ -23,7 +23,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def warm_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Children that begin with torch imported; most of `test_child.py` start cold."""
+    """Children that begin with torch imported; some of `test_child.py` start cold."""
     from_the_launcher = SimpleNamespace(Popen=warm.piped, PIPE=subprocess.PIPE)
     monkeypatch.setattr(training_process, "subprocess", from_the_launcher)
 

@@ -78,6 +78,7 @@ def test_it_trains_and_then_measures_and_tells_what_it_does(child, data, parent,
     assert child_of(os.getpid()) == trained
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_refusal_comes_as_its_sentence_and_the_child_stays_until_its_task_ends(parent, tmp_path):
     work = train_work(tmp_path, tmp_path / "nowhere", parent)
     with Child() as child:
@@ -86,7 +87,7 @@ def test_a_refusal_comes_as_its_sentence_and_the_child_stays_until_its_task_ends
             assert isinstance(said, Refused)
             assert said.sentence.startswith(f"{tmp_path / 'nowhere'} is not a folder")
             assert not said.passing
-        pid = child_of(os.getpid())
+        pid = pid_of(child)
     assert not psutil.pid_exists(pid)
 
 
@@ -108,21 +109,21 @@ def test_it_stops_after_its_step_and_goes_on_when_it_is_asked(warm_child, data, 
     again.close()
 
 
-def test_one_that_does_not_stop_is_killed(child, data, parent, tmp_path, monkeypatch):
+def test_one_that_does_not_stop_is_killed(warm_child, data, parent, tmp_path, monkeypatch):
     monkeypatch.setattr(training_process, "GRACE_SECONDS", 0.5)
     work = train_work(tmp_path, data, parent, parameters=LONG)
     deaf: list[int] = []
-    for one in child.do(work, lambda: bool(deaf)):
+    for one in warm_child.do(work, lambda: bool(deaf)):
         if isinstance(one, Step) and not deaf:
-            deaf.append(child_of(os.getpid()))
+            deaf.append(pid_of(warm_child))
             os.kill(deaf[0], signal.SIGSTOP)
     assert not psutil.pid_exists(deaf[0])
 
 
-def test_one_killed_in_the_midst_of_a_work_is_told(child, data, parent, tmp_path):
-    said = child.do(train_work(tmp_path, data, parent, parameters=LONG), lambda: False)
+def test_one_killed_in_the_midst_of_a_work_is_told(warm_child, data, parent, tmp_path):
+    said = warm_child.do(train_work(tmp_path, data, parent, parameters=LONG), lambda: False)
     first_step(said)
-    os.kill(child_of(os.getpid()), signal.SIGKILL)
+    os.kill(pid_of(warm_child), signal.SIGKILL)
     with pytest.raises(ChildKilled, match="was ended by signal 9, perhaps for want of memory"):
         list(said)
 
@@ -210,6 +211,12 @@ def evaluate_work(home: Path, data: Path, model: ModelSpec, active: ModelSpec) -
 
 def first_step(said: Iterator[object]) -> Step:
     return next(one for one in said if isinstance(one, Step))
+
+
+def pid_of(child: Child) -> int:
+    """A warm one is no child of this process."""
+    assert child._process is not None
+    return child._process._process.pid
 
 
 def child_of(pid: int) -> int:
