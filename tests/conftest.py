@@ -8,12 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
 import structlog
+import typer.main
+import typer.testing
 from argon2 import PasswordHasher
 from sqlalchemy import delete, exists, select, text
 from sqlalchemy.engine import make_url
@@ -57,6 +60,14 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     """Let what was frozen be collected as ever, or triton calls it leaked."""
     gc.unfreeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_command_line() -> Iterator[None]:
+    """Typer reads the signatures of all commands at each call; here once for each app."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,12 +6,22 @@ import copy
 from collections.abc import Callable, Iterator
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.shop import Shop
 from tests.ui.standin import serve
 
 Visit = Callable[[str], AppTest]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_foreign_components() -> Iterator[None]:
+    """Streamlit reads the metadata of every installed package at each run of a page, to find
+    components, of which Akin has none: a third of the time of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", lambda *_, **__: [])
+        yield
 
 
 @pytest.fixture(scope="session")
