@@ -119,9 +119,9 @@ class Guard:
             TooMany: after too many failures.
         """
         name = name.strip().lower()
-        user_id = self.check_password(name, password, address)
+        proven = self.check_password(name, password, address)
         with self._database.write() as session:
-            user = session.get_one(User, user_id)
+            user = service.confirmed(session, proven)
             role = cast(Role, user.role)
             token, secret = tokens.issue(session, user, "login", role, tokens.LOGIN_FOR)
             return LoggedIn(token=secret, name=user.name, role=role, expires_at=token.expires_at)
@@ -135,19 +135,24 @@ class Guard:
         with self._database.read() as session:
             throttle.check(session, name.strip().lower(), address)
 
-    def check_password(self, name: str, password: str, address: str) -> str:
-        """The id of the user whose password it is; raises as `log_in` does."""
+    def check_password(self, name: str, password: str, address: str) -> service.Proven:
+        """Whose password it is; raises as `log_in` does.
+
+        That was so a moment ago: whoever acts on it asks `service.confirmed` where it acts.
+        """
         with self._database.write() as session:
             throttle.count_attempt(session, name, address)
         with self._database.read() as session:
             user = service.by_name(session, name)
-            known = (user.id, user.password_hash) if user and not user.disabled else None
+            known = None
+            if user is not None and not user.disabled:
+                known = service.Proven(user.id, user.password_hash)
         # Outside of any transaction: it takes a tenth of a second on purpose.
-        if not passwords.fits(password, known[1] if known else None) or known is None:
-            raise NotKnown("Name and password do not fit: check both, or ask an admin.")
+        if not passwords.fits(password, known and known.password_hash) or known is None:
+            raise NotKnown(service.DO_NOT_FIT)
         with self._database.write() as session:
             throttle.succeeded(session, name, address)
-        return known[0]
+        return known
 
 
 def demanded(settings: Settings) -> bool:

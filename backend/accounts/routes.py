@@ -115,11 +115,17 @@ async def change_password(
     await to_thread.run_sync(runtime.guard.check_attempts, actor.name, address)
 
     def renew() -> None:
-        runtime.guard.check_password(actor.name, change.old.get_secret_value(), address)
+        old = change.old.get_secret_value()
+        proven = runtime.guard.check_password(actor.name, old, address)
         fresh = passwords.hashed(change.new.get_secret_value())
         with runtime.database.write() as session:
             service.change(
-                session, actor.name, actor.name, password_hash=fresh, keep=actor.token_id
+                session,
+                actor.name,
+                actor.name,
+                password_hash=fresh,
+                keep=actor.token_id,
+                proven=proven,
             )
 
     await to_thread.run_sync(renew, limiter=_hashing)

@@ -86,6 +86,23 @@ def test_a_new_password_ends_every_login_but_the_one_that_set_it(guard, people):
     guard.log_in("mia", "another sentence", HERE)
 
 
+@pytest.mark.parametrize("meanwhile", [{"disabled": True}, {"password_hash": "of another"}])
+def test_what_ends_all_logins_ends_the_one_in_flight(guard, people, monkeypatch, meanwhile):
+    """Looking at a password takes a tenth of a second, in which an admin takes the account back."""
+    real = passwords.fits
+
+    def fits(password, password_hash):
+        fitting = real(password, password_hash)
+        change(people, "mia", **meanwhile)
+        return fitting
+
+    monkeypatch.setattr(passwords, "fits", fits)
+    with pytest.raises(NotKnown, match="do not fit"):
+        guard.log_in("mia", PASSWORD, HERE)
+    with people.read() as session:
+        assert session.query(Token).count() == 0
+
+
 def test_the_last_use_is_known_to_the_minute(guard, people, clock: MovableClock):
     token = guard.log_in("mia", PASSWORD, HERE).token
     used = []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
+from backend.accounts import passwords
 from backend.app import create_app
 from backend.runtime import Runtime
-from tests.backend.accounts.site import PASSWORD, Site, told
+from tests.backend.accounts.site import PASSWORD, Site, change, told
 from tests.backend.catalogue.stock import stocked
 
 
@@ -68,6 +69,24 @@ def test_a_password_is_changed_by_who_knows_the_old_one(site: Site) -> None:
     assert site.mia.get("/v1/me").status_code == 200
     assert elsewhere.get("/v1/me").status_code == 401
     site.log_in("mia", new)
+
+
+def test_an_old_password_changes_nothing_once_an_admin_gave_another(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where it was looked at a moment before."""
+    real = passwords.fits
+
+    def fits(password: str, password_hash: str | None) -> bool:
+        fitting = real(password, password_hash)
+        change(site.runtime.database, "mia", password_hash=passwords.hashed("given by an admin"))
+        return fitting
+
+    with monkeypatch.context() as patch:
+        patch.setattr(passwords, "fits", fits)
+        body = {"old": PASSWORD, "new": "staple correct horse"}
+        told(site.mia.post("/v1/me/password", json=body), 401, "do not fit")
+    site.log_in("mia", "given by an admin")
 
 
 def test_a_refused_password_is_not_repeated(site: Site) -> None:
