@@ -63,7 +63,9 @@ def test_who_has_to_wait_takes_no_turn_and_writes_nothing(
 def test_a_password_is_changed_by_who_knows_the_old_one(site: Site) -> None:
     elsewhere = site.log_in("mia")
     path, new = "/v1/me/password", "staple correct horse"
-    told(site.mia.post(path, json={"old": "wrong", "new": new}), 401, "do not fit")
+    refused = site.mia.post(path, json={"old": "wrong", "new": new})
+    told(refused, 403, "The old password is not the right one")  # 401 would say: the token is over
+    assert "www-authenticate" not in refused.headers
     told(site.mia.post(path, json={"old": PASSWORD, "new": "short"}), 422, "at least 10")
     assert site.mia.post(path, json={"old": PASSWORD, "new": new}).status_code == 204
     assert site.mia.get("/v1/me").status_code == 200
@@ -85,7 +87,7 @@ def test_an_old_password_changes_nothing_once_an_admin_gave_another(
     with monkeypatch.context() as patch:
         patch.setattr(passwords, "fits", fits)
         body = {"old": PASSWORD, "new": "staple correct horse"}
-        told(site.mia.post("/v1/me/password", json=body), 401, "do not fit")
+        told(site.mia.post("/v1/me/password", json=body), 403, "The old password is not the right")
     site.log_in("mia", "given by an admin")
 
 
