@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 from uuid import uuid4
 
 from sqlalchemy import case, exists, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -59,8 +60,9 @@ def add(session: Session, name: str, role: Role, password_hash: str, actor: str)
     """
     if name in RESERVED:
         raise Conflict(f"The name {name} stands for what no user did: take another.")
+    taken = Conflict(f"There is a user {name} already: take another name, or change that one.")
     if by_name(session, name) is not None:
-        raise Conflict(f"There is a user {name} already: take another name, or change that one.")
+        raise taken
     if role != "admin" and not any_admin(session):
         raise Conflict(
             f"With {name} as {role} nobody could add others: add an admin first, with "
@@ -75,7 +77,10 @@ def add(session: Session, name: str, role: Role, password_hash: str, actor: str)
         created_at=clock.now(),
     )
     session.add(user)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:  # by somebody who adds them at this very moment
+        raise taken from error
     note(session, actor, "user.create", _subject(user), after={"role": role})
     return _out(user, None)
 
