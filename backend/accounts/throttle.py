@@ -116,10 +116,12 @@ def _digest(kind: str, value: str) -> str:
 
 def _row(session: Session, subject: str, moment: datetime) -> LoginFailures:
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    values = {"subject": subject, "failures": 0, "last_at": moment}
-    session.execute(insert(LoginFailures).values(values).on_conflict_do_nothing())
-    chosen = select(LoginFailures).where(LoginFailures.subject == subject).with_for_update()
-    row = session.scalars(chosen).one()
+    new = insert(LoginFailures).values(subject=subject, failures=0, last_at=moment)
+    # An update of nothing holds a row that is there: between doing nothing and reading it a success
+    # could take it away.
+    same = {"failures": LoginFailures.failures}
+    session.execute(new.on_conflict_do_update(index_elements=["subject"], set_=same))
+    row = session.get_one(LoginFailures, subject)
     if row.last_at < moment - FORGOTTEN_AFTER:
         row.failures = 0
     return row

@@ -138,3 +138,23 @@ def test_who_forgets_failures_waits_for_the_name_before_holding_anything(
                 free = select(LoginFailures).with_for_update(skip_locked=True)
                 assert len(other.scalars(free).all()) == 2  # all but the name's
         done.result(60)
+
+
+def test_an_attempt_that_waited_for_what_a_success_forgets_is_counted_anew(
+    people: Database,
+) -> None:
+    counted(people, ("mia", HERE))
+
+    def attempt() -> None:
+        with people.write() as session:
+            throttle.count_attempt(session, "mia", HERE)
+
+    with ThreadPoolExecutor(1) as pool:
+        with people.write() as session:
+            hold(session, "name")
+            waiting = pool.submit(attempt)
+            wait_for(people, 1)
+            throttle.succeeded(session, "mia", HERE)
+        waiting.result(60)
+    with people.read() as session:
+        assert set(session.scalars(select(LoginFailures.failures))) == {1}
