@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 from typing import cast
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -88,8 +88,8 @@ class Guard:
             raise NotKnown("This login is over or was taken back: log in again (`akin login`).")
         actor, due = found
         if due and actor.token_id is not None:
-            # Who reads should not be refused because the disk is full.
-            with suppress(DBAPIError), self._database.write() as session:
+            # Nobody should be refused because the disk is full or every connection is taken.
+            with suppress(SQLAlchemyError), self._database.write() as session:
                 tokens.note_use(session, actor.token_id)
         return actor
 

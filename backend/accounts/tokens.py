@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import uuid4
 
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -69,10 +69,8 @@ def actor_of(session: Session, secret: str) -> tuple[Actor, bool] | None:
 
 
 def note_use(session: Session, token_id: str) -> None:
-    """It was used just now."""
-    token = session.get(Token, token_id)
-    if token is not None:
-        token.last_used_at = clock.now()
+    """It was used just now; nothing if it was revoked meanwhile."""
+    session.execute(update(Token).where(Token.id == token_id).values(last_used_at=clock.now()))
 
 
 def revoke(session: Session, token_id: str) -> None:

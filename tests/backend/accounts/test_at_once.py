@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend import clock
-from backend.accounts import service, throttle
+from backend.accounts import service, throttle, tokens
 from backend.accounts.guard import Guard
 from backend.accounts.tables import LoginFailures
 from backend.database import Database
@@ -62,6 +62,22 @@ def test_of_two_who_add_one_name_the_second_is_told(people: Database, password_h
             second.result(60)
     with people.read() as session:
         assert service.named(session, "bob").role == "manager"
+
+
+def test_a_request_is_answered_though_its_token_is_revoked_while_its_use_is_noted(
+    people: Database, guard: Guard
+) -> None:
+    """It began before that: the next one is refused."""
+    token = guard.log_in("mia", PASSWORD, HERE).token
+    with ThreadPoolExecutor(1) as pool:
+        with people.write() as session:
+            mia = service.named(session, "mia")
+            tokens.revoke_logins(session, mia.id)
+            asked = pool.submit(guard.actor_of_token, token)
+            wait_for(people, 1)
+        assert asked.result(60).name == "mia"
+    with pytest.raises(NotKnown, match="log in again"):
+        guard.actor_of_token(token)
 
 
 # --- counting failed logins

@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import exc
 
 from backend.accounts import passwords, service
 from backend.accounts.guard import Guard, check_door
@@ -114,6 +115,23 @@ def test_the_last_use_is_known_to_the_minute(guard, people, clock: MovableClock)
         used.append(next(user.last_used_at for user in users if user.name == "mia"))
     begun = clock.moment - timedelta(seconds=60)
     assert used == [begun, begun, clock.moment]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exc.OperationalError("UPDATE", {}, Exception("the disk is full")),
+        exc.TimeoutError("every connection is taken"),
+    ],
+)
+def test_nobody_is_refused_because_the_use_cannot_be_noted(guard, people, monkeypatch, error):
+    token = guard.log_in("mia", PASSWORD, HERE).token
+
+    def refuse():
+        raise error
+
+    monkeypatch.setattr(people, "write", refuse)
+    assert guard.actor_of_token(token).name == "mia"
 
 
 # --- when accounts are on
