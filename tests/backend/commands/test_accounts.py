@@ -167,6 +167,17 @@ def test_a_machine_has_its_key_in_the_environment(url, monkeypatch):
     assert "log in again" in refused("keys", "list", "--url", url)
 
 
+def test_a_list_of_keys_says_how_many_more_there_are(url, monkeypatch):
+    monkeypatch.setattr("backend.commands.login._AT_ONCE", 2)  # as if the server gave two at a time
+    log_in(url)
+    for n in range(5):
+        done("keys", "add", f"till {n}", "--url", url)
+    assert "3 of 5: -n 5 shows all." in done("keys", "list", "-n", "3", "--url", url)
+    listed = done("keys", "list", "-n", "5", "--url", url)
+    assert all(f"till {n}" in listed for n in range(5))
+    assert "shows all" not in listed
+
+
 def test_a_damaged_file_of_logins_is_told(url, tmp_path):
     log_in(url)
     (tmp_path / "config" / "akin" / "logins.json").write_text("[1")
