@@ -49,16 +49,27 @@ def login(
 
 
 def logout(url: Url = None) -> None:
-    """End the login to a server."""
+    """End the login to a server; a key in AKIN_TOKEN stays, to be revoked."""
     where = address_of(url)
-    with connect(where) as client:
+    token = logins.kept(where)
+    if token is None:
+        _tell(f"There is no login to {where} to end.")
+    else:
+        _end(where, token)
+        logins.keep(where, None)
+        _tell(f"You are logged out of {where}.")
+    if logins.given() is not None:
+        _tell("AKIN_TOKEN is still set: the commands that follow show it to the server.")
+
+
+def _end(where: str, token: str) -> None:
+    """Make the token worth nothing, if it is not so already."""
+    with AkinClient(where, token=token) as client:
         try:
             client.log_out()
         except ApiError as error:
             if error.status != 401:
                 raise
-    logins.keep(where, None)
-    _tell(f"You are logged out of {where}.")
 
 
 keys = typer.Typer(no_args_is_help=True, help="Keys, with which machines come in.")
