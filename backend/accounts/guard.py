@@ -167,14 +167,18 @@ def check_door(settings: Settings, session: Session) -> None:
     Raises:
         SetupError: with the command to run.
     """
-    if not demanded(settings) or service.any_admin(session):
-        return
+    if demanded(settings) and not service.any_admin(session):
+        raise no_admin(settings)
+
+
+def no_admin(settings: Settings) -> SetupError:
+    """What to do where the settings ask for accounts and nobody could let others in."""
     if settings.host in LOOPBACK:
-        raise SetupError(
+        return SetupError(
             "AKIN_ACCOUNTS=on asks for a login and there is no admin yet: add one with "
             f"`{FIRST_ADMIN}`, then start again."
         )
-    raise SetupError(
+    return SetupError(
         f"Listening on {settings.host} would let anybody on the network in without a login, for "
         f"there is no admin yet: add one with `{FIRST_ADMIN}`, use --host 127.0.0.1, or set "
         "AKIN_ALLOW_OPEN=1 if the network is yours alone."
