@@ -55,7 +55,7 @@ def write_env(folder: Path) -> tuple[Path, list[str]]:
 def _write(file: Path, descriptor: int, text: str) -> None:
     """All of it, or no file: half of one would never be overwritten, and lacks secrets."""
     try:
-        with open(descriptor, "w") as opened:
+        with open(descriptor, "w", encoding="utf-8") as opened:
             opened.write(text)
     except OSError:
         file.unlink(missing_ok=True)

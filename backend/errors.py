@@ -69,7 +69,7 @@ class TooMany(AkinError):
 
 
 class NotAllowed(AkinError):
-    """The actor's role does not permit it."""
+    """Who asks is known, and may not: by their role, by a key, or without the right password."""
 
     status = 403
     code = "not-allowed"

@@ -13,7 +13,17 @@ from backend.errors import SetupError
 
 def token_for(url: str) -> str | None:
     """What to show to this server: AKIN_TOKEN, else the token of the last login there."""
-    return os.environ.get("AKIN_TOKEN") or _read().get(url.rstrip("/"))
+    return given() or kept(url)
+
+
+def given() -> str | None:
+    """The token that the environment says to show to any server."""
+    return os.environ.get("AKIN_TOKEN") or None
+
+
+def kept(url: str) -> str | None:
+    """The token of the last login to this server."""
+    return _read().get(url.rstrip("/"))
 
 
 def keep(url: str, token: str | None) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, Field
@@ -40,6 +41,16 @@ def decode_cursor(cursor: str, length: int) -> list[str]:
     if not isinstance(values, list) or len(values) != length:
         raise InvalidInput(_NOT_OURS)
     return [str(value) for value in values]
+
+
+def decode_place(cursor: str) -> tuple[datetime, str]:
+    """The moment and the id inside a cursor, the moment as ISO 8601; raises InvalidInput as
+    `decode_cursor` does."""
+    moment, row_id = decode_cursor(cursor, 2)
+    try:
+        return datetime.fromisoformat(moment).astimezone(UTC), row_id
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(_NOT_OURS) from error
 
 
 def decode_number(cursor: str) -> int:

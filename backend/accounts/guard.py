@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 from typing import cast
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -88,8 +88,8 @@ class Guard:
             raise NotKnown("This login is over or was taken back: log in again (`akin login`).")
         actor, due = found
         if due and actor.token_id is not None:
-            # Who reads should not be refused because the disk is full.
-            with suppress(DBAPIError), self._database.write() as session:
+            # Nobody should be refused because the disk is full or every connection is taken.
+            with suppress(SQLAlchemyError), self._database.write() as session:
                 tokens.note_use(session, actor.token_id)
         return actor
 
@@ -119,9 +119,9 @@ class Guard:
             TooMany: after too many failures.
         """
         name = name.strip().lower()
-        user_id = self.check_password(name, password, address)
+        proven = self.check_password(name, password, address)
         with self._database.write() as session:
-            user = session.get_one(User, user_id)
+            user = service.confirmed(session, proven)
             role = cast(Role, user.role)
             token, secret = tokens.issue(session, user, "login", role, tokens.LOGIN_FOR)
             return LoggedIn(token=secret, name=user.name, role=role, expires_at=token.expires_at)
@@ -135,19 +135,24 @@ class Guard:
         with self._database.read() as session:
             throttle.check(session, name.strip().lower(), address)
 
-    def check_password(self, name: str, password: str, address: str) -> str:
-        """The id of the user whose password it is; raises as `log_in` does."""
+    def check_password(self, name: str, password: str, address: str) -> service.Proven:
+        """Whose password it is; raises as `log_in` does.
+
+        That was so a moment ago: whoever acts on it asks `service.confirmed` where it acts.
+        """
         with self._database.write() as session:
             throttle.count_attempt(session, name, address)
         with self._database.read() as session:
             user = service.by_name(session, name)
-            known = (user.id, user.password_hash) if user and not user.disabled else None
+            known = None
+            if user is not None and not user.disabled:
+                known = service.Proven(user.id, user.password_hash)
         # Outside of any transaction: it takes a tenth of a second on purpose.
-        if not passwords.fits(password, known[1] if known else None) or known is None:
-            raise NotKnown("Name and password do not fit: check both, or ask an admin.")
+        if not passwords.fits(password, known and known.password_hash) or known is None:
+            raise NotKnown(service.DO_NOT_FIT)
         with self._database.write() as session:
             throttle.succeeded(session, name, address)
-        return known[0]
+        return known
 
 
 def demanded(settings: Settings) -> bool:
@@ -162,14 +167,18 @@ def check_door(settings: Settings, session: Session) -> None:
     Raises:
         SetupError: with the command to run.
     """
-    if not demanded(settings) or service.any_admin(session):
-        return
+    if demanded(settings) and not service.any_admin(session):
+        raise no_admin(settings)
+
+
+def no_admin(settings: Settings) -> SetupError:
+    """What to do where the settings ask for accounts and nobody could let others in."""
     if settings.host in LOOPBACK:
-        raise SetupError(
+        return SetupError(
             "AKIN_ACCOUNTS=on asks for a login and there is no admin yet: add one with "
             f"`{FIRST_ADMIN}`, then start again."
         )
-    raise SetupError(
+    return SetupError(
         f"Listening on {settings.host} would let anybody on the network in without a login, for "
         f"there is no admin yet: add one with `{FIRST_ADMIN}`, use --host 127.0.0.1, or set "
         "AKIN_ALLOW_OPEN=1 if the network is yours alone."

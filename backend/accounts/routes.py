@@ -29,7 +29,7 @@ from backend.accounts.schemas import (
 )
 from backend.accounts.tables import User
 from backend.dependencies import get_runtime
-from backend.errors import Conflict, InvalidInput, NotAllowed
+from backend.errors import Conflict, InvalidInput, NotAllowed, NotKnown
 from backend.paging import Page
 from backend.problems import PROBLEM_RESPONSES
 from backend.runtime import Runtime
@@ -46,6 +46,7 @@ door = APIRouter(**_PLACE)
 router = APIRouter(**_PLACE)
 _SHOPPER, _ADMIN = Depends(require("shopper")), Depends(require("admin"))
 _SLOWED: dict[int | str, dict[str, Any]] = {429: PROBLEM_RESPONSES[429]}
+_WRONG_OLD = "The old password is not the right one: type it again, or ask an admin for a new one."
 _hashing = CapacityLimiter(2)  # each takes 64 MB and all of a processor
 Cursor = Annotated[str | None, Query(max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=200)]
@@ -114,13 +115,24 @@ async def change_password(
     address = _address(request)
     await to_thread.run_sync(runtime.guard.check_attempts, actor.name, address)
 
+    old, new = change.old.get_secret_value(), change.new.get_secret_value()
+
     def renew() -> None:
-        runtime.guard.check_password(actor.name, change.old.get_secret_value(), address)
-        fresh = passwords.hashed(change.new.get_secret_value())
-        with runtime.database.write() as session:
-            service.change(
-                session, actor.name, actor.name, password_hash=fresh, keep=actor.token_id
-            )
+        try:
+            proven = runtime.guard.check_password(actor.name, old, address)
+            fresh = passwords.hashed(new)
+            with runtime.database.write() as session:
+                service.change(
+                    session,
+                    actor.name,
+                    actor.name,
+                    password_hash=fresh,
+                    keep=actor.token_id,
+                    proven=proven,
+                )
+        except NotKnown as error:
+            # Who asks is known: to a 401 programs answer by throwing a good token away.
+            raise NotAllowed(_WRONG_OLD) from error
 
     await to_thread.run_sync(renew, limiter=_hashing)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import uuid4
 
 from sqlalchemy import case, exists, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -15,11 +16,20 @@ from backend.accounts.roles import Role
 from backend.accounts.schemas import UserOut
 from backend.accounts.tables import User
 from backend.audit.service import Subject, note
-from backend.errors import Conflict, NotFound
+from backend.errors import Conflict, NotFound, NotKnown
 from backend.paging import Page, decode_cursor, encode_cursor
 
 RESERVED = frozenset({"local", "akin", "system"})
 """Names under which the audit log tells what no user did."""
+
+DO_NOT_FIT = "Name and password do not fit: check both, or ask an admin."
+
+
+class Proven(NamedTuple):
+    """Whose password was right, and the hash that it fitted."""
+
+    user_id: str
+    password_hash: str
 
 
 def any_user(session: Session) -> bool:
@@ -50,8 +60,9 @@ def add(session: Session, name: str, role: Role, password_hash: str, actor: str)
     """
     if name in RESERVED:
         raise Conflict(f"The name {name} stands for what no user did: take another.")
+    taken = Conflict(f"There is a user {name} already: take another name, or change that one.")
     if by_name(session, name) is not None:
-        raise Conflict(f"There is a user {name} already: take another name, or change that one.")
+        raise taken
     if role != "admin" and not any_admin(session):
         raise Conflict(
             f"With {name} as {role} nobody could add others: add an admin first, with "
@@ -66,7 +77,10 @@ def add(session: Session, name: str, role: Role, password_hash: str, actor: str)
         created_at=clock.now(),
     )
     session.add(user)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:  # by somebody who adds them at this very moment
+        raise taken from error
     note(session, actor, "user.create", _subject(user), after={"role": role})
     return _out(user, None)
 
@@ -88,6 +102,21 @@ def named(session: Session, name: str) -> User:
     return user
 
 
+def confirmed(session: Session, proven: Proven) -> User:
+    """The user, held until the transaction ends: nobody changes them meanwhile.
+
+    A password is looked at outside of any transaction, and whoever takes an account back at that
+    very moment takes back what comes of it too.
+
+    Raises:
+        NotKnown: if the password is another since then, or the user disabled.
+    """
+    user = session.get(User, proven.user_id, with_for_update=True, populate_existing=True)
+    if user is None or user.disabled or user.password_hash != proven.password_hash:
+        raise NotKnown(DO_NOT_FIT)
+    return user
+
+
 def change(
     session: Session,
     name: str,
@@ -97,19 +126,24 @@ def change(
     disabled: bool | None = None,
     password_hash: str | None = None,
     keep: str | None = None,
+    proven: Proven | None = None,
 ) -> UserOut:
     """Another role, in or out, another password: in one line of the audit log.
 
     A new password and being disabled end the user's logins, but that of the token `keep`. With a
-    new password failed logins of the old one are forgotten.
+    new password failed logins of the old one are forgotten. `proven` is whom the user is if the
+    old password was what permits it.
 
     Raises:
         NotFound: if there is no such user.
+        NotKnown: if what was proven holds no longer.
         Conflict: if no enabled admin would be left.
     """
     admins = _lock_admins(session)
     user = named(session, name)
-    session.refresh(user)
+    session.refresh(user, with_for_update=True)  # a login in flight is waited for, and ended
+    if proven is not None:
+        confirmed(session, proven)
     before = {"role": user.role, "disabled": user.disabled}
     user.role = role or user.role
     user.disabled = user.disabled if disabled is None else disabled

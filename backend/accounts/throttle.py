@@ -59,25 +59,37 @@ def succeeded(session: Session, name: str, address: str) -> None:
     """It was no failure: forget the name's, there and anywhere, and this one of the address, but
     none before it. Else whoever has one password could try those of others for ever."""
     subjects = _subjects(name, address)
-    by_address = subjects["address"]
-    gone = (subjects["name"], subjects["both"])
-    session.execute(delete(LoginFailures).where(LoginFailures.subject.in_(gone)))
-    row = session.get(LoginFailures, by_address, with_for_update=True)
-    if row is not None:
-        row.failures = max(0, row.failures - 1)
-    old = clock.now() - FORGOTTEN_AFTER
-    session.execute(
-        delete(LoginFailures).where(
-            LoginFailures.last_at < old, LoginFailures.subject != by_address
-        )
-    )
+    held = {
+        kind: session.get(LoginFailures, subject, with_for_update=True)
+        for kind, subject in subjects.items()
+    }
+    by_address = held.pop("address")
+    if by_address is not None:
+        by_address.failures = max(0, by_address.failures - 1)
+    for row in filter(None, held.values()):
+        session.delete(row)
+    session.flush()
+    _forget_old(session, subjects["address"])
 
 
 def forget(session: Session, name: str) -> None:
     """The name's failures, from all addresses: its password is another now."""
     by_name = _digest("name", name.lower())
+    session.get(LoginFailures, by_name, with_for_update=True)  # the first that an attempt holds
     beginning = LoginFailures.subject.startswith(by_name[:_HALF])
     session.execute(delete(LoginFailures).where(beginning))
+
+
+def _forget_old(session: Session, but: str) -> None:
+    """Rows that count no longer, except one. Those that somebody holds are counted in just now; not
+    waiting for them, this cannot deadlock."""
+    old = LoginFailures.last_at < clock.now() - FORGOTTEN_AFTER
+    free = select(LoginFailures.subject).where(old, LoginFailures.subject != but)
+    ids = free.with_for_update(skip_locked=True)
+    session.execute(
+        delete(LoginFailures).where(LoginFailures.subject.in_(ids)),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _refuse_who_waits(rows: Mapping[str, LoginFailures], moment: datetime) -> None:
@@ -104,10 +116,12 @@ def _digest(kind: str, value: str) -> str:
 
 def _row(session: Session, subject: str, moment: datetime) -> LoginFailures:
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    values = {"subject": subject, "failures": 0, "last_at": moment}
-    session.execute(insert(LoginFailures).values(values).on_conflict_do_nothing())
-    chosen = select(LoginFailures).where(LoginFailures.subject == subject).with_for_update()
-    row = session.scalars(chosen).one()
+    new = insert(LoginFailures).values(subject=subject, failures=0, last_at=moment)
+    # An update of nothing holds a row that is there: between doing nothing and reading it a success
+    # could take it away.
+    same = {"failures": LoginFailures.failures}
+    session.execute(new.on_conflict_do_update(index_elements=["subject"], set_=same))
+    row = session.get_one(LoginFailures, subject)
     if row.last_at < moment - FORGOTTEN_AFTER:
         row.failures = 0
     return row

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import uuid4
 
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from backend.accounts.schemas import KeyOut
 from backend.accounts.tables import SigningKey, Token, User
 from backend.audit.service import Subject, note
 from backend.errors import Conflict, NotAllowed, NotFound
-from backend.paging import Page, decode_cursor, encode_cursor
+from backend.paging import Page, decode_place, encode_cursor
 
 LOGIN_FOR = timedelta(days=7)
 MOST_KEYS = 100
@@ -69,10 +69,8 @@ def actor_of(session: Session, secret: str) -> tuple[Actor, bool] | None:
 
 
 def note_use(session: Session, token_id: str) -> None:
-    """It was used just now."""
-    token = session.get(Token, token_id)
-    if token is not None:
-        token.last_used_at = clock.now()
+    """It was used just now; nothing if it was revoked meanwhile."""
+    session.execute(update(Token).where(Token.id == token_id).values(last_used_at=clock.now()))
 
 
 def revoke(session: Session, token_id: str) -> None:
@@ -153,14 +151,18 @@ def list_keys(
     total = session.scalar(select(func.count()).select_from(Token).where(*mine)) or 0
     query = select(Token, User).join(User, User.id == Token.user_id).where(*mine)
     if cursor is not None:
-        last = session.get(Token, decode_cursor(cursor, 1)[0])
-        # A key that was revoked meanwhile ends the list there: it has to be read anew anyway.
-        mark = (last.created_at, last.id) if last else (clock.now() - timedelta(days=36500), "")
-        query = query.where(tuple_(Token.created_at, Token.id) < tuple_(*mark))
+        # Its place and not only its id: the last key shown may be revoked before the next page.
+        query = query.where(tuple_(Token.created_at, Token.id) < tuple_(*decode_place(cursor)))
     newest = query.order_by(Token.created_at.desc(), Token.id.desc()).limit(limit + 1)
     keys = [_key_out(token, user) for token, user in session.execute(newest)]
-    further = encode_cursor([keys[limit - 1].id]) if len(keys) > limit else None
-    return Page(items=keys[:limit], next_cursor=further, total=total)
+    return Page(items=keys[:limit], next_cursor=_further(keys, limit), total=total)
+
+
+def _further(keys: list[KeyOut], limit: int) -> str | None:
+    if len(keys) <= limit:
+        return None
+    last = keys[limit - 1]
+    return encode_cursor([last.created_at.isoformat(), last.id])
 
 
 def last_uses(session: Session, user_ids: list[str]) -> dict[str, object]:

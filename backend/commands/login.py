@@ -15,6 +15,10 @@ from backend.commands.terminal import AsJson, Url, address_of, connect, err, out
 
 if TYPE_CHECKING:
     from backend.accounts.roles import Role
+    from backend.accounts.schemas import KeyOut
+    from backend.paging import Page
+
+_AT_ONCE = 200  # as many as the server gives
 
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password's line from standard input.")
@@ -45,16 +49,27 @@ def login(
 
 
 def logout(url: Url = None) -> None:
-    """End the login to a server."""
+    """End the login to a server; a key in AKIN_TOKEN stays, to be revoked."""
     where = address_of(url)
-    with connect(where) as client:
+    token = logins.kept(where)
+    if token is None:
+        _tell(f"There is no login to {where} to end.")
+    else:
+        _end(where, token)
+        logins.keep(where, None)
+        _tell(f"You are logged out of {where}.")
+    if logins.given() is not None:
+        _tell("AKIN_TOKEN is still set: the commands that follow show it to the server.")
+
+
+def _end(where: str, token: str) -> None:
+    """Make the token worth nothing, if it is not so already."""
+    with AkinClient(where, token=token) as client:
         try:
             client.log_out()
         except ApiError as error:
             if error.status != 401:
                 raise
-    logins.keep(where, None)
-    _tell(f"You are logged out of {where}.")
 
 
 keys = typer.Typer(no_args_is_help=True, help="Keys, with which machines come in.")
@@ -62,13 +77,13 @@ keys = typer.Typer(no_args_is_help=True, help="Keys, with which machines come in
 
 @keys.command("list")
 def list_keys(
-    limit: Annotated[int, typer.Option("-n", min=1, max=200, help="How many.")] = 50,
+    limit: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 50,
     as_json: AsJson = False,
     url: Url = None,
 ) -> None:
     """Your keys, newest first; an admin sees everybody's."""
     with connect(url) as client:
-        page = client.keys(limit=limit)
+        page = _keys(client, limit)
     if as_json:
         print_json(page)
         return
@@ -78,6 +93,16 @@ def list_keys(
         shown = (key.id, key.user, key.label, key.role, f"{key.expires_at:%Y-%m-%d}", used)
         table.add_row(*map(escape, shown))
     out.print(table)
+    if page.next_cursor is not None:
+        _tell(f"{len(page.items):,} of {page.total:,}: -n {page.total} shows all.")
+
+
+def _keys(client: AkinClient, limit: int) -> Page[KeyOut]:
+    page = client.keys(limit=min(limit, _AT_ONCE))
+    while page.next_cursor is not None and (left := limit - len(page.items)) > 0:
+        more = client.keys(cursor=page.next_cursor, limit=min(left, _AT_ONCE))
+        page = more.model_copy(update={"items": [*page.items, *more.items]})
+    return page
 
 
 @keys.command("add")

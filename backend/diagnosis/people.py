@@ -15,7 +15,6 @@ def accounts(settings: Settings) -> str:
     """Raises SetupError where people have to log in and nobody can see to that."""
     from sqlalchemy import inspect
 
-    from backend.accounts.guard import check_door
     from backend.accounts.service import counts
     from backend.database import Database
 
@@ -27,8 +26,6 @@ def accounts(settings: Settings) -> str:
             return _without(settings, NOBODY_YET)
         with database.read() as session:
             users, admins = counts(session)
-            if not users:
-                check_door(settings, session)
     return _with(users, admins) if users else _without(settings, "there is no user.")
 
 
@@ -45,6 +42,10 @@ def _with(users: int, admins: int) -> str:
 
 
 def _without(settings: Settings, why: str) -> str:
+    from backend.accounts.guard import demanded, no_admin
+
+    if demanded(settings):  # the start would be refused
+        raise no_admin(settings)
     if settings.host not in LOOPBACK and settings.allow_open:
         return Doubtful(
             f"open: whoever reaches {settings.host} is an admin (AKIN_ALLOW_OPEN): add one with "

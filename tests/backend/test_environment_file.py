@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_written_is_told(folder, monkeypatch):
 def test_a_full_disk_leaves_no_half_of_it(folder, monkeypatch):
     """Half of one would never be overwritten, and lacks secrets."""
 
-    def full(descriptor: int, _mode: str):
+    def full(descriptor: int, *_: object, **__: object):
         os.write(descriptor, b"POSTGRES_PASSW")
         os.close(descriptor)
         raise OSError(28, "No space left on device")
@@ -97,6 +97,22 @@ def test_it_is_a_command(folder):
     assert done.exit_code == 0
     assert "POSTGRES_PASSWORD" in done.stdout
     assert variables(folder / ".env")["POSTGRES_PASSWORD"] not in done.stdout
+
+
+def test_a_comment_in_any_writing_is_kept_whatever_the_language_of_the_terminal(folder):
+    example = (folder / ".env.example").read_text(encoding="utf-8")
+    (folder / ".env.example").write_text("# Größe in €\n" + example, encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "backend.environment_file"],
+        check=False,
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)} | ascii_only,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / ".env").read_text(encoding="utf-8").startswith("# Größe in €\n")
 
 
 def test_it_needs_nothing_but_python(folder):

@@ -98,6 +98,11 @@ def test_a_password_is_changed_beside_any_page(api: str) -> None:
         page.text_input(key=f"{key}_password").input(value)
     page = page.button(key="change_password").click().run()
     assert any("typed in two ways" in error.value for error in page.error)
+    for key, value in (("old", "wrong"), ("new", "staple correct"), ("again", "staple correct")):
+        page.text_input(key=f"{key}_password").input(value)
+    page = page.button(key="change_password").click().run()
+    assert any("The old password is not the right one" in error.value for error in page.error)
+    assert TOKEN in page.session_state
     for key, value in (("old", PASSWORD), ("new", "staple correct"), ("again", "staple correct")):
         page.text_input(key=f"{key}_password").input(value)
     page = page.button(key="change_password").click().run()
@@ -118,8 +123,8 @@ def test_downloads_are_signed_for_whoever_is_in(api: str) -> None:
     assert "/v1/audit.csv?user=" in page.run().text[0].value
 
 
-@pytest.mark.parametrize("asks_for", ["a login", "another password"])
-def test_failures_are_counted_as_the_visitor_s(api: str, asks_for: str) -> None:
+@pytest.mark.parametrize(("asks_for", "refused"), [("a login", 401), ("another password", 403)])
+def test_failures_are_counted_as_the_visitor_s(api: str, asks_for: str, refused: int) -> None:
     """The API believes the UI, a proxy of sorts, where its visitors are."""
     known = token(api, "sue") if asks_for == "another password" else None
 
@@ -130,8 +135,8 @@ def test_failures_are_counted_as_the_visitor_s(api: str, asks_for: str) -> None:
                 ask("mia", "wrong password")
         return told.value.status
 
-    assert [fail("203.0.113.5") for _ in range(6)] == [401] * 5 + [429]
-    assert fail("203.0.113.6") == 401
+    assert [fail("203.0.113.5") for _ in range(6)] == [refused] * 5 + [429]
+    assert fail("203.0.113.6") == refused
 
 
 # --- the users page

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
+from backend.accounts import passwords
 from backend.app import create_app
 from backend.runtime import Runtime
-from tests.backend.accounts.site import PASSWORD, Site, told
+from tests.backend.accounts.site import PASSWORD, Site, change, told
 from tests.backend.catalogue.stock import stocked
 
 
@@ -62,12 +63,32 @@ def test_who_has_to_wait_takes_no_turn_and_writes_nothing(
 def test_a_password_is_changed_by_who_knows_the_old_one(site: Site) -> None:
     elsewhere = site.log_in("mia")
     path, new = "/v1/me/password", "staple correct horse"
-    told(site.mia.post(path, json={"old": "wrong", "new": new}), 401, "do not fit")
+    refused = site.mia.post(path, json={"old": "wrong", "new": new})
+    told(refused, 403, "The old password is not the right one")  # 401 would say: the token is over
+    assert "www-authenticate" not in refused.headers
     told(site.mia.post(path, json={"old": PASSWORD, "new": "short"}), 422, "at least 10")
     assert site.mia.post(path, json={"old": PASSWORD, "new": new}).status_code == 204
     assert site.mia.get("/v1/me").status_code == 200
     assert elsewhere.get("/v1/me").status_code == 401
     site.log_in("mia", new)
+
+
+def test_an_old_password_changes_nothing_once_an_admin_gave_another(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where it was looked at a moment before."""
+    real = passwords.fits
+
+    def fits(password: str, password_hash: str | None) -> bool:
+        fitting = real(password, password_hash)
+        change(site.runtime.database, "mia", password_hash=passwords.hashed("given by an admin"))
+        return fitting
+
+    with monkeypatch.context() as patch:
+        patch.setattr(passwords, "fits", fits)
+        body = {"old": PASSWORD, "new": "staple correct horse"}
+        told(site.mia.post("/v1/me/password", json=body), 403, "The old password is not the right")
+    site.log_in("mia", "given by an admin")
 
 
 def test_a_refused_password_is_not_repeated(site: Site) -> None:

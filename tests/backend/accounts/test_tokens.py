@@ -11,7 +11,8 @@ from backend.accounts.roles import Actor, Role
 from backend.audit.schemas import AuditFilter
 from backend.audit.service import all_lines
 from backend.database import Database
-from backend.errors import NotAllowed, NotFound, NotKnown
+from backend.errors import InvalidInput, NotAllowed, NotFound, NotKnown
+from backend.paging import encode_cursor
 from tests.backend.accounts.site import HERE, PASSWORD, change
 from tests.conftest import MovableClock
 
@@ -80,3 +81,23 @@ def test_one_sees_one_s_own_keys_and_an_admin_everybody_s(guard, people, clock: 
     assert [one.user for one in own.items] == ["mia", "mia"]
     assert [one.user for one in (*first.items, *rest.items)] == ["mia", "sue", "mia"]
     assert (first.total, rest.next_cursor) == (3, None)
+
+
+def test_a_key_that_is_revoked_between_two_pages_does_not_end_the_list(people, clock: MovableClock):
+    made = []
+    for _ in range(4):
+        clock.advance(0.25)
+        made.append(key(people, "mia", "shopper")[0])
+    with people.read() as session:
+        first = tokens.list_keys(session, ANN, limit=2)
+    with people.write() as session:
+        tokens.delete_key(session, first.items[-1].id, ANN)
+    with people.read() as session:
+        rest = tokens.list_keys(session, ANN, limit=2, cursor=first.next_cursor)
+    assert [one.id for one in (*first.items, *rest.items)] == made[::-1]
+
+
+@pytest.mark.parametrize("place", [["soon", "id"], ["0001-01-01T00:00:00+14:00", "id"], ["id"]])
+def test_a_cursor_of_another_list_is_told(people, place):
+    with people.read() as session, pytest.raises(InvalidInput, match="not one this list gave out"):
+        tokens.list_keys(session, ANN, cursor=encode_cursor(place))

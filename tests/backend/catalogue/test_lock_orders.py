@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend import clock
@@ -16,12 +15,9 @@ from backend.catalogue.schemas import BulkEdit, ProductFields
 from backend.catalogue.tables import Product
 from backend.database import Database
 from backend.jobs.broker import Queue
+from tests.locks import wait_for
 
 pytestmark = pytest.mark.services
-
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE wait_event_type = 'Lock' AND datname = current_database()"""
 
 
 def plain(session: Session, product_id: str) -> None:
@@ -31,17 +27,6 @@ def plain(session: Session, product_id: str) -> None:
         Product(id=product_id, sku=product_id, **fields, created_at=moment, updated_at=moment)
     )
     session.flush()
-
-
-def wait_for(database: Database, waiting: int) -> None:
-    """Until so many sessions wait for a lock."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with database.read() as session:
-            if session.scalar(text(WAITING)) == waiting:
-                return
-        time.sleep(0.02)
-    pytest.fail(f"never were {waiting} sessions waiting")
 
 
 @pytest.mark.parametrize("delete", [False, True])

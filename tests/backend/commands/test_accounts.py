@@ -153,6 +153,27 @@ def test_a_logout_forgets_a_login_that_is_over_already(url):
     done("logout", "--url", url)
 
 
+def test_a_logout_ends_the_login_that_is_kept_whatever_the_environment_says(
+    url, tmp_path, monkeypatch
+):
+    log_in(url)
+    token = json.loads((tmp_path / "config" / "akin" / "logins.json").read_text())[url]
+    made = json.loads(run("keys", "add", "till", "--url", url, "--json").stdout)
+    monkeypatch.setenv("AKIN_TOKEN", made["token"])
+    told = done("logout", "--url", url)
+    assert f"You are logged out of {url}." in told
+    assert "AKIN_TOKEN is still set" in told
+    done("jobs", "list", "--url", url)  # with the key
+    monkeypatch.setenv("AKIN_TOKEN", token)
+    assert "log in again" in refused("jobs", "list", "--url", url)
+
+
+def test_without_a_login_there_is_none_to_end(url):
+    told = done("logout", "--url", url)
+    assert f"There is no login to {url} to end." in told
+    assert "AKIN_TOKEN" not in told
+
+
 def test_a_machine_has_its_key_in_the_environment(url, monkeypatch):
     log_in(url)
     made = json.loads(
@@ -165,6 +186,17 @@ def test_a_machine_has_its_key_in_the_environment(url, monkeypatch):
     done("keys", "revoke", made["id"], "--url", url)
     monkeypatch.setenv("AKIN_TOKEN", made["token"])
     assert "log in again" in refused("keys", "list", "--url", url)
+
+
+def test_a_list_of_keys_says_how_many_more_there_are(url, monkeypatch):
+    monkeypatch.setattr("backend.commands.login._AT_ONCE", 2)  # as if the server gave two at a time
+    log_in(url)
+    for n in range(5):
+        done("keys", "add", f"till {n}", "--url", url)
+    assert "3 of 5: -n 5 shows all." in done("keys", "list", "-n", "3", "--url", url)
+    listed = done("keys", "list", "-n", "5", "--url", url)
+    assert all(f"till {n}" in listed for n in range(5))
+    assert "shows all" not in listed
 
 
 def test_a_damaged_file_of_logins_is_told(url, tmp_path):

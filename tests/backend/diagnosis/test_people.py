@@ -41,6 +41,27 @@ def test_a_new_installation_has_none_and_gets_no_file_by_being_looked_at(setting
     assert not settings.home.exists()
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"accounts": "on"}, "AKIN_ACCOUNTS=on asks for a login and there is no admin yet"),
+        ({"host": "0.0.0.0"}, "would let anybody on the network in without a login"),
+    ],
+)
+def test_a_new_installation_that_asks_for_a_login_needs_an_admin_first(tmp_path, asked, told):
+    settings = Settings(home=tmp_path / "new", **asked)
+    with pytest.raises(SetupError, match=told):
+        accounts(settings)
+    assert not settings.home.exists()
+
+
+@pytest.mark.services
+def test_an_empty_database_that_asks_for_a_login_needs_one_too(scratch_postgres_url):
+    settings = Settings(database_url=scratch_postgres_url, accounts="on")
+    with pytest.raises(SetupError, match="AKIN_ACCOUNTS=on asks for a login"):
+        accounts(settings)
+
+
 def test_users_and_admins_are_counted(database: Database) -> None:
     add(database, ("ann", "admin"))
     assert accounts(of(database)) == "on: 1 user, an admin among them."
