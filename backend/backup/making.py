@@ -13,13 +13,12 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from typing import IO, BinaryIO
 
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, select
 
-from backend import clock
+from backend import VERSION, clock
 from backend.backup.archive import (
     BLOB_AREAS,
     FORMAT,
@@ -92,7 +91,7 @@ def make_backup(runtime: Runtime) -> Iterator[bytes]:
 def _head(connection: Connection, begun: datetime) -> Iterator[bytes]:
     head = BackupHead(
         format=FORMAT,
-        akin=version("akin"),
+        akin=VERSION,
         revision=MigrationContext.configure(connection).get_current_revision() or "",
         created_at=begun.astimezone(UTC),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from backend import VERSION
 from backend.backup import making, rows
 from backend.backup.archive import FORMAT, members
 from backend.backup.making import make_backup
@@ -242,4 +243,4 @@ def test_a_backup_is_a_plain_tar(saved: Saved) -> None:
         assert [one.name for one in members(saved.path, file)] == names
     assert (names[0], names[-1]) == ("backup.json", "manifest.json")
     head, manifest = check_backup(saved.path, lambda *_: None)
-    assert (head.format, manifest.rows["products"]) == (FORMAT, 24)
+    assert (head.format, head.akin, manifest.rows["products"]) == (FORMAT, VERSION, 24)
