@@ -92,6 +92,7 @@ def restore(
     Raises:
         Conflict: where the installation holds anything.
         InvalidInput: for rows or points that do not fit.
+        Unavailable: for a database that is full, locked or gone.
     """
     with ExitStack() as undo:
         try:
@@ -106,9 +107,10 @@ def restore(
         except _NO_SENSE as error:
             raise Damaged(path, f"its rows or points make no sense: {error!r:.100}") from error
         except SQLAlchemyError as error:
-            if outage(error) is not None and not isinstance(outage(error), InvalidInput):
-                raise
-            raise Damaged(path, f"its rows do not fit the tables: {error!r:.100}") from error
+            failure = outage(error)
+            if failure is None or isinstance(failure, InvalidInput):
+                raise Damaged(path, f"its rows do not fit the tables: {error!r:.100}") from error
+            raise failure from error
         undo.pop_all()
 
 
