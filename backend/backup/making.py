@@ -13,6 +13,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import IO, BinaryIO
 
 from alembic.migration import MigrationContext
@@ -35,7 +36,7 @@ from backend.backup.schemas import BackupHead, BackupManifest
 from backend.blobs import BlobStore
 from backend.catalogue.tables import Blob, Product
 from backend.database import take_as_long_as_needed
-from backend.errors import NotFound, Unavailable
+from backend.errors import AkinError, NotFound, Unavailable
 from backend.gallery.transfer import packed_gallery
 from backend.jobs.tables import ImportFile, Job
 from backend.migrating import check
@@ -195,20 +196,33 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _gallery(runtime: Runtime, gallery_id: str, told: BackupManifest) -> Iterator[bytes]:
+    """A gallery that is dropped meanwhile is saved as far as it was read: the rows are of before,
+    and after a restore what it lacks is embedded."""
+    is_dropped = partial(_is_dropped, runtime, gallery_id)
     try:
         gallery = runtime.galleries.open(gallery_id)
-    except NotFound:  # dropped meanwhile, or lost: a restore begins an empty one
-        return
-    told.points[gallery_id] = 0
+    except AkinError as error:
+        if isinstance(error, NotFound) or is_dropped():  # or lost: a restore begins an empty one
+            return
+        raise
     piece, number = bytearray(), 0
-    for data, count in packed_gallery(gallery):
-        told.points[gallery_id] += count
+    for data, count in packed_gallery(gallery, is_dropped):
+        told.points[gallery_id] = told.points.get(gallery_id, 0) + count
         piece += data
         if len(piece) >= PIECE_BYTES:
             number += 1
             yield _piece(f"galleries/{gallery_id}", number, bytes(piece), told)
             piece.clear()
-    yield _piece(f"galleries/{gallery_id}", number + 1, bytes(piece), told)
+    if gallery_id in told.points:
+        yield _piece(f"galleries/{gallery_id}", number + 1, bytes(piece), told)
+
+
+def _is_dropped(runtime: Runtime, gallery_id: str) -> bool:
+    """By SQL first, whose row goes before the store lets go of the points."""
+    with runtime.database.read() as session:
+        if session.get(GalleryRow, gallery_id) is None:
+            return True
+    return gallery_id not in runtime.galleries.names()
 
 
 def _touched(runtime: Runtime, begun: datetime) -> list[str]:
