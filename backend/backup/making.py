@@ -32,7 +32,7 @@ from backend.backup.archive import (
     member,
 )
 from backend.backup.rows import LEFT_OUT, pieces, snapshot, tables_of
-from backend.backup.schemas import BackupHead, BackupManifest
+from backend.backup.schemas import MOST_NAMED, BackupHead, BackupManifest
 from backend.blobs import BlobStore
 from backend.catalogue.tables import Blob, Product
 from backend.database import take_as_long_as_needed
@@ -152,7 +152,9 @@ def _blobs(blobs: BlobStore, names: IO[bytes], told: BackupManifest) -> Iterator
         area, _, sha256 = name.partition("/")
         file = _found(blobs, area, sha256)  # type: ignore[arg-type]
         if file is None:
-            told.missing.append(name)
+            told.missing_in_all += 1
+            if told.missing_in_all <= MOST_NAMED:
+                told.missing.append(name)
             continue
         with file:
             size = file.seek(0, 2)
@@ -225,7 +227,8 @@ def _is_dropped(runtime: Runtime, gallery_id: str) -> bool:
     return gallery_id not in runtime.galleries.names()
 
 
-def _touched(runtime: Runtime, begun: datetime) -> list[str]:
+def _touched(runtime: Runtime, begun: datetime) -> list[str] | None:
     changed = Product.updated_at >= begun - _CLOCKS_APART
     with runtime.database.read() as session:
-        return list(session.scalars(select(Product.id).where(changed)))
+        found = session.scalars(select(Product.id).where(changed).limit(MOST_NAMED + 1)).all()
+    return None if len(found) > MOST_NAMED else list(found)

@@ -168,12 +168,15 @@ def _make_tables(connection: Connection, revision: str) -> None:
     command.upgrade(configuration(connection), revision)
 
 
-def _mark_touched(connection: Connection, product_ids: list[str]) -> None:
+def _mark_touched(connection: Connection, product_ids: list[str] | None) -> None:
+    stale = update(Embedding).values(image_revision=0)
+    if product_ids is None:
+        connection.execute(stale)
+        return
     for start in range(0, len(product_ids), AT_ONCE):
         some = product_ids[start : start + AT_ONCE]
         images = select(Image.id).where(Image.product_id.in_(some))
-        stale = update(Embedding).where(Embedding.image_id.in_(images)).values(image_revision=0)
-        connection.execute(stale)
+        connection.execute(stale.where(Embedding.image_id.in_(images)))
 
 
 class _Writing:
