@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import IO, BinaryIO
@@ -175,21 +176,23 @@ def _found(blobs: BlobStore, area: BlobArea, sha256: str) -> BinaryIO | None:
 
 
 def _whole(blobs: BlobStore, area: BlobArea, sha256: str) -> BinaryIO | None:
-    try:
-        file = blobs.open(area, sha256)
-        if file is None:
+    digest = hashlib.sha256()
+    with ExitStack() as unless_whole:
+        try:
+            file = blobs.open(area, sha256)
+            if file is None:
+                return None
+            unless_whole.callback(file.close)
+            for chunk in _chunks(file):
+                digest.update(chunk)
+        except OSError as error:
+            if blobs.disk_failed(error):  # a bad sector must not be the end of every backup
+                return None
+            raise
+        if digest.hexdigest() != sha256:
             return None
-        digest = hashlib.sha256()
-        for chunk in _chunks(file):
-            digest.update(chunk)
-    except OSError as error:
-        if blobs.disk_failed(error):  # a bad sector must not be the end of every backup
-            return None
-        raise
-    if digest.hexdigest() == sha256:
-        return file
-    file.close()
-    return None
+        unless_whole.pop_all()
+    return file
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -90,14 +90,15 @@ def test_what_lies_on_a_bad_sector_is_noted_and_the_rest_saved(
     runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_files(runtime, {"red.jpg": photo("red"), "blue.jpg": photo("blue")})
-    bad, stored = sha(photo("red")), runtime.blobs.open
+    bad, stored, file = sha(photo("red")), runtime.blobs.open, BadSector()
     monkeypatch.setattr(
         runtime.blobs,
         "open",
-        lambda area, sha256: BadSector() if sha256 == bad else stored(area, sha256),
+        lambda area, sha256: file if sha256 == bad else stored(area, sha256),
     )
     told = told_of(write(runtime, tmp_path / "shop.tar"))
     assert (told.missing, told.blobs["originals"][0]) == ([f"originals/{bad}"], 1)
+    assert file.closed
 
 
 def test_without_any_stored_picture_nothing_of_a_backup_is_sent(
