@@ -6,6 +6,7 @@ import io
 import shutil
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from sqlalchemy import text
@@ -13,7 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from backend import cli
 from backend.database import Database
-from backend.outages import BUSY, NO_SPACE
+from backend.outages import BUSY, NO_SPACE, TOO_LONG
 from tests.disks import small_disk
 
 
@@ -48,6 +49,21 @@ def test_a_database_that_another_process_keeps_locked(home, monkeypatch, capsys)
         assert ended(monkeypatch, *words, typed="correct horse battery\n") == 1
     other.close()
     assert told(capsys) == BUSY
+
+
+@pytest.mark.services
+def test_a_lock_is_waited_for_as_long_as_the_settings_let_a_statement_take(
+    migrated_postgres, monkeypatch, capsys
+):
+    monkeypatch.setenv("AKIN_DATABASE_URL", migrated_postgres.url)
+    monkeypatch.setenv("AKIN_DATABASE_STATEMENT_SECONDS", "0.2")
+    with migrated_postgres.write() as session:
+        session.execute(text("LOCK TABLE users"))
+        gives_up = Timer(20, session.rollback)
+        gives_up.start()
+        assert ended(monkeypatch, "users", "list") == 1
+        gives_up.cancel()
+    assert told(capsys) == TOO_LONG
 
 
 def test_a_disk_on_which_nobody_can_note_that_a_backup_is_taken(
