@@ -156,7 +156,6 @@ def running(app: FastAPI, runtime: Runtime, tell: Tell = lambda _: None) -> Iter
         yield
     finally:
         app.state.serving = None
-        app.state.readiness.close()
         if replica is not None:
             replica.close()
         if worker is not None and not worker.stop():

@@ -199,6 +199,21 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        outage = _of_database(error)
+        if outage is None:
+            raise
+        _tell(outage.sentence)
+        sys.exit(1)
+
+
+def _of_database(error: Exception) -> AkinError | None:
+    """What a database that is full, locked or gone says; None for a mistake of ours."""
+    from sqlalchemy.exc import SQLAlchemyError  # slow: only when something failed
+
+    from backend.outages import told
+
+    return told(error) if isinstance(error, SQLAlchemyError) else None
 
 
 def _tell(sentence: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, create_engine, event, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -25,6 +25,9 @@ from sqlalchemy.types import TypeDecorator
 from backend.errors import SetupError
 from backend.outages import told
 from backend.pool import Pool
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
 
 _NO_URL = (
     "AKIN_DATABASE_URL names no database Akin knows: write postgresql://user@host/name, or leave "
@@ -169,6 +172,22 @@ class Database:
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database that the settings name, which answers, with their pool and limits.
+
+    Raises:
+        SetupError: if it does not answer, or the URL is of none.
+        Unavailable: if it is a file that cannot be used.
+    """
+    database = Database(settings.sql_url, settings.database_pool)
+    try:
+        database.ping()
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def after_commit(session: Session, callback: Callable[[], None]) -> None:

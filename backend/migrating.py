@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 import migrations
-from backend.database import Database
+from backend.database import Database, open_database
 from backend.errors import AkinError, SetupError
 from backend.settings import read_settings
 
@@ -144,8 +144,7 @@ def _shown(database: Database) -> str:
 def main() -> None:
     """Migrate the database of the settings: what `python -m backend.migrating` runs."""
     try:
-        database = Database(read_settings().sql_url)
-        database.ping()
+        database = open_database(read_settings())
         upgrade(database)
     except AkinError as error:
         raise SystemExit(error.sentence) from error

@@ -1,7 +1,8 @@
 """A disk or database that fails under a request or task, told as one of our failures.
 
-What raised is some library deep below, so it is translated in the two places where a failure is
-told: HTTP (`backend.problems`) and the end of a task (`workers.execution`).
+What raised is some library deep below, so it is translated in the three places where a failure is
+told: HTTP (`backend.problems`), the end of a task (`workers.execution`) and that of a command
+(`backend.cli`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ OUTAGES = (OSError, exc.SQLAlchemyError)
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 # SQLite's primary result codes; an extended code has one of them in its lowest byte.
 _SQLITE_READ_ONLY = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
+_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _SQLITE_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 NO_SPACE = (
@@ -72,6 +74,8 @@ def _of_sqlite(error: object) -> AkinError | None:
         return NoSpace(NO_SPACE)
     if code in _SQLITE_READ_ONLY:
         return Unavailable(READ_ONLY)
+    if code in _SQLITE_BUSY:  # longer than the half a minute that is waited for others
+        return Unavailable(BUSY)
     if code in _SQLITE_DAMAGED:
         return Unavailable(DAMAGED)
     return Unavailable(NO_ANSWER) if isinstance(error, sqlite3.OperationalError) else None

@@ -1,14 +1,16 @@
 """Whether this process can do its work now: each part asked by itself, and not for long.
 
 A part that hangs keeps one thread and no more: while the last question about it is unanswered it is
-not asked again. Answers are kept for a second, so that any number of probes costs the parts one.
+not asked again, and the end of the process does not wait for it. Answers are kept for a second, so
+that any number of probes costs the parts one.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import Thread
 
 from backend import clock
 from backend.errors import AkinError, Unavailable
@@ -28,7 +30,6 @@ class Readiness:
     def __init__(self, checks: Mapping[str, Check], seconds: float = PART_SECONDS) -> None:
         self._checks = checks
         self._seconds = seconds
-        self._pool = ThreadPoolExecutor(max(len(checks), 1), "readiness")
         self._asked: dict[str, Future[str | None]] = {}
         self._found: dict[str, str] = {}
         self._found_at: float | None = None
@@ -52,15 +53,11 @@ class Readiness:
         if found:
             raise Unavailable(" ".join(f"{part}: {why}" for part, why in found.items()))
 
-    def close(self) -> None:
-        """Ask no more; what hangs is left to itself."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
     async def _look(self) -> dict[str, str]:
         for part, check_part in self._checks.items():
             before = self._asked.get(part)
             if before is None or before.done():
-                self._asked[part] = self._pool.submit(_asked, check_part)
+                self._asked[part] = _ask(part, check_part)
         waiting = [asyncio.wrap_future(future) for future in self._asked.values()]
         if waiting:
             await asyncio.wait(waiting, timeout=self._seconds)
@@ -81,6 +78,21 @@ def checks_of(runtime: Runtime) -> dict[str, Check]:
         "gallery": runtime.galleries.names,
     }
     return checks if runtime.settings.embedded else checks | {"broker": runtime.queue.ping}
+
+
+def _ask(part: str, check_part: Check) -> Future[str | None]:
+    """The answer to come, from a thread that nothing waits for: those of a pool are joined when the
+    interpreter ends, however long they hang."""
+    answer: Future[str | None] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(_asked(check_part))
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is read
+            answer.set_exception(error)
+
+    Thread(target=ask, name=f"readiness of {part}", daemon=True).start()
+    return answer
 
 
 def _asked(check_part: Check) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from backend.accounts.guard import Guard
 from backend.blobs import BlobStore
-from backend.database import Database
+from backend.database import Database, open_database
 from backend.encoding.decode_pool import DecodePool
 from backend.encoding.decoding import DecodeLimits
 from backend.gallery.opening import open_store
@@ -83,8 +83,7 @@ def open_runtime(settings: Settings) -> Runtime:
         Unavailable: if the Qdrant server does not answer.
     """
     settings.check()
-    database = Database(settings.sql_url, settings.database_pool)
-    database.ping()
+    database = open_database(settings)
     blobs = BlobStore(settings.blob_root, settings.s3_endpoint_url)
     blobs.check()
     return Runtime(

@@ -1,8 +1,9 @@
-"""Files that are there whole or not at all: written aside, flushed, then renamed."""
+"""Files that are there whole or not at all: written aside, flushed, then renamed for good."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -12,11 +13,18 @@ def write_whole(path: Path, data: bytes) -> Path:
     Raises OSError, such as for a full disk.
     """
     aside = path.with_name(f".{path.name}.partial")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return aside.replace(path)
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        with suppress(OSError):  # what failed before is what is to be told
+            aside.unlink(missing_ok=True)
+    with suppress(OSError):  # the file is whole and has its name; some shares cannot flush that
+        flush_folder(path.parent)
+    return path
 
 
 def flush_folder(folder: str | Path) -> None:

@@ -44,6 +44,16 @@ def test_the_command_line_and_the_ui_start_without_what_is_slow_to_import(module
     assert done.stdout == "\n", done.stderr
 
 
+def test_no_module_asks_for_the_package_that_an_image_does_not_install():
+    """There the sources are on the path, without the facts of a package: `backend.VERSION` is."""
+    paths = [
+        path for folder in ("backend", "workers", "ui") for path in (ROOT / folder).rglob("*.py")
+    ]
+    asking = [path.name for path in paths if "importlib.metadata" in path.read_text()]
+    assert paths
+    assert asking == []
+
+
 def test_no_file_names_a_package_registry():
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -27,7 +27,7 @@ BlobArea = Literal["originals", "artefacts", "staged"]
 BLOB_AREAS: tuple[BlobArea, ...] = get_args(BlobArea)
 
 _BLOCK = tarfile.BLOCKSIZE
-_LARGEST_PIECE = 256 * 2**20
+LARGEST_PIECE = 256 * 2**20
 _CHUNK = 1 << 20
 _END = bytes(_BLOCK)
 _PIECE = re.compile(r"(tables|galleries)/[A-Za-z0-9_-]{1,63}/[0-9]{8}")
@@ -119,7 +119,7 @@ def _header(path: Path, block: bytes) -> tuple[str, int]:
     ours = is_blob or _PIECE.fullmatch(name) or name in {HEAD, MANIFEST}
     if facts.type != tarfile.REGTYPE or not ours:
         raise Damaged(path, f"it holds {name[:80]!r}, which is none of its parts")
-    if facts.size < 0 or (not is_blob and facts.size > _LARGEST_PIECE):
+    if facts.size < 0 or (not is_blob and facts.size > LARGEST_PIECE):
         raise Damaged(path, f"its part {name} is said to have {facts.size:,} bytes")
     return name, facts.size
 

@@ -12,14 +12,15 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
+from functools import partial
 from typing import IO, BinaryIO
 
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, select
 
-from backend import clock
+from backend import VERSION, clock
 from backend.backup.archive import (
     BLOB_AREAS,
     FORMAT,
@@ -32,11 +33,11 @@ from backend.backup.archive import (
     member,
 )
 from backend.backup.rows import LEFT_OUT, pieces, snapshot, tables_of
-from backend.backup.schemas import BackupHead, BackupManifest
+from backend.backup.schemas import MOST_NAMED, BackupHead, BackupManifest
 from backend.blobs import BlobStore
 from backend.catalogue.tables import Blob, Product
 from backend.database import take_as_long_as_needed
-from backend.errors import NotFound, Unavailable
+from backend.errors import AkinError, NotFound, Unavailable
 from backend.gallery.transfer import packed_gallery
 from backend.jobs.tables import ImportFile, Job
 from backend.migrating import check
@@ -92,7 +93,7 @@ def make_backup(runtime: Runtime) -> Iterator[bytes]:
 def _head(connection: Connection, begun: datetime) -> Iterator[bytes]:
     head = BackupHead(
         format=FORMAT,
-        akin=version("akin"),
+        akin=VERSION,
         revision=MigrationContext.configure(connection).get_current_revision() or "",
         created_at=begun.astimezone(UTC),
     )
@@ -152,7 +153,9 @@ def _blobs(blobs: BlobStore, names: IO[bytes], told: BackupManifest) -> Iterator
         area, _, sha256 = name.partition("/")
         file = _found(blobs, area, sha256)  # type: ignore[arg-type]
         if file is None:
-            told.missing.append(name)
+            told.missing_in_all += 1
+            if told.missing_in_all <= MOST_NAMED:
+                told.missing.append(name)
             continue
         with file:
             size = file.seek(0, 2)
@@ -173,21 +176,23 @@ def _found(blobs: BlobStore, area: BlobArea, sha256: str) -> BinaryIO | None:
 
 
 def _whole(blobs: BlobStore, area: BlobArea, sha256: str) -> BinaryIO | None:
-    try:
-        file = blobs.open(area, sha256)
-        if file is None:
+    digest = hashlib.sha256()
+    with ExitStack() as unless_whole:
+        try:
+            file = blobs.open(area, sha256)
+            if file is None:
+                return None
+            unless_whole.callback(file.close)
+            for chunk in _chunks(file):
+                digest.update(chunk)
+        except OSError as error:
+            if blobs.disk_failed(error):  # a bad sector must not be the end of every backup
+                return None
+            raise
+        if digest.hexdigest() != sha256:
             return None
-        digest = hashlib.sha256()
-        for chunk in _chunks(file):
-            digest.update(chunk)
-    except OSError as error:
-        if blobs.disk_failed(error):  # a bad sector must not be the end of every backup
-            return None
-        raise
-    if digest.hexdigest() == sha256:
-        return file
-    file.close()
-    return None
+        unless_whole.pop_all()
+    return file
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
@@ -196,23 +201,37 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _gallery(runtime: Runtime, gallery_id: str, told: BackupManifest) -> Iterator[bytes]:
+    """A gallery that is dropped meanwhile is saved as far as it was read: the rows are of before,
+    and after a restore what it lacks is embedded."""
+    is_dropped = partial(_is_dropped, runtime, gallery_id)
     try:
         gallery = runtime.galleries.open(gallery_id)
-    except NotFound:  # dropped meanwhile, or lost: a restore begins an empty one
-        return
-    told.points[gallery_id] = 0
+    except AkinError as error:
+        if isinstance(error, NotFound) or is_dropped():  # or lost: a restore begins an empty one
+            return
+        raise
     piece, number = bytearray(), 0
-    for data, count in packed_gallery(gallery):
-        told.points[gallery_id] += count
+    for data, count in packed_gallery(gallery, is_dropped):
+        told.points[gallery_id] = told.points.get(gallery_id, 0) + count
         piece += data
         if len(piece) >= PIECE_BYTES:
             number += 1
             yield _piece(f"galleries/{gallery_id}", number, bytes(piece), told)
             piece.clear()
-    yield _piece(f"galleries/{gallery_id}", number + 1, bytes(piece), told)
+    if gallery_id in told.points:
+        yield _piece(f"galleries/{gallery_id}", number + 1, bytes(piece), told)
 
 
-def _touched(runtime: Runtime, begun: datetime) -> list[str]:
+def _is_dropped(runtime: Runtime, gallery_id: str) -> bool:
+    """By SQL first, whose row goes before the store lets go of the points."""
+    with runtime.database.read() as session:
+        if session.get(GalleryRow, gallery_id) is None:
+            return True
+    return gallery_id not in runtime.galleries.names()
+
+
+def _touched(runtime: Runtime, begun: datetime) -> list[str] | None:
     changed = Product.updated_at >= begun - _CLOCKS_APART
     with runtime.database.read() as session:
-        return list(session.scalars(select(Product.id).where(changed)))
+        found = session.scalars(select(Product.id).where(changed).limit(MOST_NAMED + 1)).all()
+    return None if len(found) > MOST_NAMED else list(found)

@@ -92,6 +92,7 @@ def restore(
     Raises:
         Conflict: where the installation holds anything.
         InvalidInput: for rows or points that do not fit.
+        Unavailable: for a database that is full, locked or gone.
     """
     with ExitStack() as undo:
         try:
@@ -106,9 +107,10 @@ def restore(
         except _NO_SENSE as error:
             raise Damaged(path, f"its rows or points make no sense: {error!r:.100}") from error
         except SQLAlchemyError as error:
-            if outage(error) is not None and not isinstance(outage(error), InvalidInput):
-                raise
-            raise Damaged(path, f"its rows do not fit the tables: {error!r:.100}") from error
+            failure = outage(error)
+            if failure is None or isinstance(failure, InvalidInput):
+                raise Damaged(path, f"its rows do not fit the tables: {error!r:.100}") from error
+            raise failure from error
         undo.pop_all()
 
 
@@ -166,12 +168,15 @@ def _make_tables(connection: Connection, revision: str) -> None:
     command.upgrade(configuration(connection), revision)
 
 
-def _mark_touched(connection: Connection, product_ids: list[str]) -> None:
+def _mark_touched(connection: Connection, product_ids: list[str] | None) -> None:
+    stale = update(Embedding).values(image_revision=0)
+    if product_ids is None:
+        connection.execute(stale)
+        return
     for start in range(0, len(product_ids), AT_ONCE):
         some = product_ids[start : start + AT_ONCE]
         images = select(Image.id).where(Image.product_id.in_(some))
-        stale = update(Embedding).where(Embedding.image_id.in_(images)).values(image_revision=0)
-        connection.execute(stale)
+        connection.execute(stale.where(Embedding.image_id.in_(images)))
 
 
 class _Writing:

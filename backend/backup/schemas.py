@@ -6,6 +6,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+MOST_NAMED = 500_000
+"""Of products and of blobs in a manifest, which is read whole."""
+
 
 class BackupHead(BaseModel):
     """The first file of a backup."""
@@ -28,6 +31,13 @@ class BackupManifest(BaseModel):
     blobs: dict[str, tuple[int, str]] = Field(default_factory=dict)
     """For each area how many, and the hash of all their names in order."""
     missing: list[str] = Field(default_factory=list)
-    """Blobs that the rows name and that were gone or damaged."""
-    touched: list[str] = Field(default_factory=list)
-    """Products changed while the backup was made, whose points may be newer than their rows."""
+    """Blobs that the rows name and that were gone or damaged, the first `MOST_NAMED` of them."""
+    missing_in_all: int = 0
+    touched: list[str] | None = Field(default_factory=list)
+    """Products changed while the backup was made, whose points may be newer than their rows; None:
+    more than `MOST_NAMED`, so it may be any."""
+
+    @property
+    def lost(self) -> int:
+        """How many blobs are missing; older backups name them all and have no number."""
+        return max(self.missing_in_all, len(self.missing))

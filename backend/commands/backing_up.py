@@ -50,7 +50,7 @@ def _told(target: Path) -> str:
     from backend.backup.restoring import read_manifest  # slow: only when used
 
     size = decimal(target.stat().st_size)
-    missing = len(read_manifest(target).missing)
+    missing = read_manifest(target).lost
     if not missing:
         return f"{target} holds it all ({size})."
     return (
@@ -134,7 +134,7 @@ def restore_command(reconcile: Reconcile) -> Callable[..., None]:
 
 
 def _lost(manifest: BackupManifest) -> tuple[str, ...]:
-    count = len(manifest.missing)
+    count = manifest.lost
     told = f"{_files(count)} had been gone or damaged when this backup was made and did not come."
     return (f"{told} `akin doctor` says which pictures these are.",) if count else ()
 

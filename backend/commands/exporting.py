@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 from uuid import uuid4
 
 import typer
@@ -20,6 +21,9 @@ from backend.client import AkinClient, ApiError
 from backend.commands.terminal import Url, connect, err, out, progress
 from backend.errors import InvalidInput, NotFound
 from backend.whole_files import flush_folder
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 def export(
@@ -53,28 +57,59 @@ def export(
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write that is not there yet: in the end whole and on the disk, or not there at all.
 
+    What fails while its bytes are read from elsewhere is raised as it is.
+
     Raises:
         InvalidInput: if it is there, or cannot be written.
     """
     _check_new(path)
     aside = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")  # two may be at it
     try:
-        with aside.open("xb") as file:
+        with _NewFile(path, aside) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            file.on_the_disk()
         _check_new(path)
-        aside.replace(path)
+        with _writing(path):
+            aside.replace(path)
         with suppress(OSError):  # the file is whole and has its name; some shares cannot flush that
             flush_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+class _NewFile(io.BufferedWriter):
+    """The file at `aside`, whose failures are told as those of `path`."""
+
+    def __init__(self, path: Path, aside: Path) -> None:
+        self._path = path
+        with _writing(path):
+            super().__init__(io.FileIO(aside, "x"))
+
+    def write(self, data: Buffer, /) -> int:
+        with _writing(self._path):
+            return super().write(data)
+
+    def flush(self) -> None:
+        with _writing(self._path):
+            super().flush()
+
+    def on_the_disk(self) -> None:
+        """Leave nothing of it in memory only."""
+        self.flush()
+        with _writing(self._path):
+            os.fsync(self.fileno())
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InvalidInput(
             f"{path} cannot be written ({(error.strerror or 'unknown reason').lower()}): name "
             "another file, or make room."
         ) from error
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
 
 
 def _check_new(path: Path) -> None:

@@ -97,13 +97,12 @@ def run(settings: Settings, *, ui: bool, seed: Seed | None) -> None:
 def _check_door(settings: Settings) -> None:
     """Before anything listens or is loaded; the start looks again once it has the tables."""
     from backend.accounts.guard import check_door, demanded  # brings SQLAlchemy
-    from backend.database import Database
+    from backend.database import open_database
     from backend.migrating import check, upgrade
 
     if not demanded(settings):
         return
-    with closing(Database(settings.sql_url)) as database:
-        database.ping()
+    with closing(open_database(settings)) as database:
         (upgrade if settings.embedded else check)(database)
         with database.read() as session:
             check_door(settings, session)
@@ -253,10 +252,9 @@ def _fill(settings: Settings, client: AkinClient, seed: Seed) -> None:
 def _is_empty(settings: Settings) -> bool:
     """By SQL, since a catalogue that is filled already needs no login to be left alone."""
     from backend.catalogue.facets import summary  # brings SQLAlchemy
-    from backend.database import Database
+    from backend.database import open_database
 
-    opened = closing(Database(settings.sql_url, settings.database_pool))
-    with opened as database, database.read() as session:
+    with closing(open_database(settings)) as database, database.read() as session:
         return summary(session, None).products == 0
 
 

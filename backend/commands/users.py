@@ -4,7 +4,7 @@ before the first start, and by nobody who is not on the server itself."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,20 +133,16 @@ def _change(
 @contextmanager
 def _database(home: Path | None) -> Iterator[Database]:
     """The database of the settings, with tables of this version."""
-    from backend.database import Database
+    from backend.database import open_database
     from backend.migrating import check, is_new, upgrade
 
     settings = read_settings(home=home)
-    database = Database(settings.sql_url)
-    try:
-        database.ping()
+    with closing(open_database(settings)) as database:
         if settings.embedded or is_new(database):  # before the first start
             upgrade(database)
         else:
             check(database)
         yield database
-    finally:
-        database.close()
 
 
 def _new(name: str, role: str, password: str) -> UserCreate:

@@ -46,11 +46,10 @@ def _try_blobs(store: BlobStore) -> None:
 
 
 def database(settings: Settings) -> str:
-    from backend.database import Database
+    from backend.database import open_database
     from backend.migrating import check
 
-    with closing(Database(settings.sql_url, settings.database_pool)) as database:
-        database.ping()
+    with closing(open_database(settings)) as database:
         check(database)
     return "answers, and its tables are of this version."
 
@@ -60,10 +59,9 @@ def clock(settings: Settings) -> str:
     from sqlalchemy import func, select
 
     from backend.clock import now
-    from backend.database import Database
+    from backend.database import open_database
 
-    with closing(Database(settings.sql_url)) as database:
-        database.ping()
+    with closing(open_database(settings)) as database:
         if database.is_sqlite:
             return "there is one only."
         with database.read() as session:

@@ -13,13 +13,13 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from backend.errors import InvalidInput, NotFound
+from backend.errors import AkinError, InvalidInput, NotFound
 from backend.gallery.port import Gallery, GalleryStore, Stored, Vector
 
 MAGIC = b"AKINGAL\n"
@@ -71,13 +71,25 @@ def import_gallery(path: Path, store: GalleryStore, name: str) -> Gallery:
     return gallery
 
 
-def packed_gallery(gallery: Gallery) -> Iterator[tuple[bytes, int]]:
-    """The bytes of the file, some at a time, each with how many points they hold."""
-    digest = hashlib.sha256()
-    for data, count in _parts(gallery):
-        digest.update(data)
-        yield data, count
-    yield digest.digest(), 0
+def packed_gallery(
+    gallery: Gallery, is_dropped: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[bytes, int]]:
+    """The bytes of the file, some at a time, each with how many points they hold.
+
+    `is_dropped` is asked once reading fails. Where it says so, the file ends as a whole one of the
+    points read so far, and there is none where nothing was.
+    """
+    digest, is_begun = hashlib.sha256(), False
+    try:
+        for data, count in _parts(gallery):
+            digest.update(data)
+            is_begun = True
+            yield data, count
+    except AkinError:
+        if not is_dropped():
+            raise
+    if is_begun:
+        yield digest.digest(), 0
 
 
 def _parts(gallery: Gallery) -> Iterator[tuple[bytes, int]]:

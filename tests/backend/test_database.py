@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.catalogue.tables import Blob
-from backend.database import Database, FairLock, after_commit, take_as_long_as_needed
+from backend.database import (
+    Database,
+    FairLock,
+    after_commit,
+    open_database,
+    take_as_long_as_needed,
+)
 from backend.errors import SetupError, Unavailable
 from backend.outages import told
 from backend.pool import Pool
+from backend.settings import Settings
 from tests import services
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -227,6 +234,15 @@ def sleep(database: Database, seconds: float, *, unhurried: bool = False) -> Non
         if unhurried:
             take_as_long_as_needed(session)
         session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+
+def test_the_settings_say_how_connections_are_kept(postgres_url: str) -> None:
+    settings = Settings(
+        database_url=postgres_url, database_pool_size=3, database_statement_seconds=7
+    )
+    with closing(open_database(settings)) as database, database.read() as session:
+        assert session.scalar(text("SHOW statement_timeout")) == "7s"
+        assert database.engine.pool.size() == 3  # type: ignore[attr-defined]
 
 
 def test_a_statement_that_takes_too_long_is_cut_off_unless_it_may(postgres_url: str) -> None:

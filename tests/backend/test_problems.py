@@ -204,6 +204,17 @@ def test_a_damaged_sqlite_database_is_told(tmp_path) -> None:
     assert_is(told(raised.value), Unavailable, DAMAGED)
 
 
+def test_a_sqlite_database_that_another_process_keeps_locked_is_told(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.database._BUSY_MS", 1)
+    other = Database(sqlite_database.url)
+    with sqlite_database.write():
+        locked = outage_of(other, "DELETE FROM jobs")
+    other.close()
+    assert_is(told(locked), Unavailable, BUSY)
+
+
 @pytest.mark.services
 @pytest.mark.parametrize(
     ("state", "kind", "sentence"),

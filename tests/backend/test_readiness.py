@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 
@@ -56,6 +58,29 @@ def test_a_part_that_hangs_is_not_waited_for_and_keeps_one_thread(monkeypatch):
     release.set()
     while failures(readiness):
         time.sleep(0.01)
+
+
+HANGING = """
+import asyncio, time
+from backend.readiness import Readiness
+readiness = Readiness({"database": lambda: time.sleep(300)}, seconds=0.01)
+print(asyncio.run(readiness.failures()))
+"""
+
+
+def test_the_end_of_a_process_does_not_wait_for_a_part_that_hangs():
+    command = [sys.executable, "-c", HANGING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "{'database': 'It did not answer within 0.01 seconds.'}\n"
+    assert done.stderr == ""
+
+
+def test_a_mistake_of_ours_in_a_check_is_raised():
+    def mistaken() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failures(Readiness({"database": mistaken}))
 
 
 def test_many_probes_ask_a_part_once():

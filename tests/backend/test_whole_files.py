@@ -32,3 +32,27 @@ def test_what_was_there_stays_where_the_new_bytes_do_not_reach_the_disk(
     with pytest.raises(OSError, match="no room"):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path], "nothing half-written stays"
+
+
+def test_the_new_name_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda number: flushed.append(behind(number)))
+    path = write_whole(tmp_path / "facts.json", b"new")
+    assert flushed == [tmp_path / ".facts.json.partial", tmp_path]
+    assert path.read_bytes() == b"new"
+
+
+def behind(number: int) -> Path:
+    """What a descriptor is of."""
+    return Path(f"/proc/self/fd/{number}").readlink()
+
+
+def test_a_share_that_cannot_flush_a_folder_is_good_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise OSError(errno.EINVAL, f"{folder} cannot be flushed")
+
+    monkeypatch.setattr("backend.whole_files.flush_folder", refuse)
+    assert write_whole(tmp_path / "facts.json", b"new").read_bytes() == b"new"

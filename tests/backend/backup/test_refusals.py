@@ -15,8 +15,10 @@ from sqlalchemy import inspect
 
 from backend.backup.archive import end, member
 from backend.backup.restoring import check_backup
-from backend.errors import AkinError, InvalidInput, NotFound
+from backend.errors import AkinError, InvalidInput, NoSpace, NotFound
+from backend.outages import NO_SPACE
 from tests.backend.backup.conftest import Saved, fill_from, installation
+from tests.disks import small_disk
 
 Files = dict[str, bytes]
 
@@ -183,6 +185,18 @@ def test_a_gallery_that_is_none(saved: Saved, tmp_path: Path, data: bytes) -> No
     files[next(name for name in files if name.startswith("galleries/"))] = data
     path = packed(tmp_path / "x.tar", honest(files))
     assert_refused(path, tmp_path / "home", r"its gallery [\w-]+ cannot be read")
+
+
+def test_a_disk_that_the_rows_fill(saved: Saved, tmp_path: Path) -> None:
+    """It is full, and the backup is whole."""
+    with small_disk(tmp_path / "disk", 1) as disk:
+        url = f"sqlite:///{disk.root}/akin.sqlite3"
+        with installation(tmp_path / "home", database_url=url) as runtime:
+            disk.fill(leave=100_000)
+            with pytest.raises(NoSpace) as full:
+                fill_from(runtime, saved.path)
+            assert runtime.galleries.names() == []
+    assert full.value.sentence == NO_SPACE
 
 
 def test_it_is_read_as_a_stream(saved: Saved) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from backend import VERSION
 from backend.backup import making, rows
 from backend.backup.archive import FORMAT, members
 from backend.backup.making import make_backup
@@ -131,7 +132,7 @@ def test_all_rows_are_of_one_moment_and_newer_points_are_brought_in_line(
     _, manifest = check_backup(path, lambda *_: None)
     assert (manifest.rows["products"], manifest.rows["embeddings"]) == (24, 24)
     assert list(manifest.points.values()) == [25]
-    assert len(manifest.touched) == 25
+    assert len(manifest.touched or []) == 25
     with installation(tmp_path / "new") as runtime:
         fill_from(runtime, path)
         with runtime.database.read() as session:
@@ -191,6 +192,7 @@ def test_a_blob_deleted_meanwhile_is_noted(
         path = write(shop.runtime, tmp_path / "shop.tar")
     _, manifest = check_backup(path, lambda *_: None)
     assert manifest.missing == [f"originals/{first}"]
+    assert manifest.lost == 1
     assert manifest.blobs["originals"][0] == 23
 
 
@@ -242,4 +244,4 @@ def test_a_backup_is_a_plain_tar(saved: Saved) -> None:
         assert [one.name for one in members(saved.path, file)] == names
     assert (names[0], names[-1]) == ("backup.json", "manifest.json")
     head, manifest = check_backup(saved.path, lambda *_: None)
-    assert (head.format, manifest.rows["products"]) == (FORMAT, 24)
+    assert (head.format, head.akin, manifest.rows["products"]) == (FORMAT, VERSION, 24)

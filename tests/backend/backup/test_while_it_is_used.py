@@ -11,16 +11,24 @@ import pytest
 from sqlalchemy import update
 
 from backend.accounts.tables import Token
+from backend.backup import making
 from backend.backup.making import make_backup
 from backend.backup.restoring import check_backup
 from backend.backup.rows import snapshot
 from backend.backup.schemas import BackupManifest
 from backend.catalogue import imports
 from backend.database import Database
+from backend.encoding.backbone import Backbone
 from backend.errors import Unavailable
+from backend.gallery import transfer
 from backend.jobs.tables import Job
+from backend.registry.retention import drop_gallery
+from backend.registry.tables import GalleryRow
 from backend.runtime import Runtime
-from tests.backend.backup.conftest import fill_from, installation, write
+from tests import qdrant_standin
+from tests.backend.backup.conftest import fill_from, fill_shop, installation, write
+from tests.backend.search.conftest import open_shop
+from tests.backend.search.shop import Shop
 from tests.migrations.filling import NOON, fill
 from tests.workers.workshop import import_files, open_import, photo, products, run_ingest, zipped
 
@@ -82,14 +90,15 @@ def test_what_lies_on_a_bad_sector_is_noted_and_the_rest_saved(
     runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_files(runtime, {"red.jpg": photo("red"), "blue.jpg": photo("blue")})
-    bad, stored = sha(photo("red")), runtime.blobs.open
+    bad, stored, file = sha(photo("red")), runtime.blobs.open, BadSector()
     monkeypatch.setattr(
         runtime.blobs,
         "open",
-        lambda area, sha256: BadSector() if sha256 == bad else stored(area, sha256),
+        lambda area, sha256: file if sha256 == bad else stored(area, sha256),
     )
     told = told_of(write(runtime, tmp_path / "shop.tar"))
     assert (told.missing, told.blobs["originals"][0]) == ([f"originals/{bad}"], 1)
+    assert file.closed
 
 
 def test_without_any_stored_picture_nothing_of_a_backup_is_sent(
@@ -116,6 +125,43 @@ def test_no_login_and_no_signing_key_is_saved(database: Database, tmp_path: Path
     assert not {"signing_keys", "login_failures", "replicas"} & rows.keys()
     assert (rows["users"], rows["tokens"]) == (1, 1), "the key of a machine stays good"
     assert b"0d" * 32 not in path.read_bytes()
+
+
+@pytest.mark.parametrize("engine", ["edge", "server"])
+def test_a_gallery_that_is_dropped_while_it_is_read_is_saved_as_far_as_that(
+    sqlite_database: Database,
+    tiny_backbone: Backbone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+) -> None:
+    monkeypatch.setattr(transfer, "BATCH", 4)
+    monkeypatch.setattr(making, "PIECE_BYTES", 1)  # each batch is a piece
+    url = "edge" if engine == "edge" else qdrant_standin.shared_url()
+    path = tmp_path / "shop.tar"
+    with open_shop(tmp_path, sqlite_database, tiny_backbone, url) as shop, path.open("wb") as file:
+        fill_shop(shop)
+        old = add_old_gallery(shop)
+        for chunk in make_backup(shop.runtime):
+            file.write(chunk)
+            if chunk.startswith(f"galleries/{old}/00000003\0".encode()):
+                with shop.runtime.database.write() as session:
+                    drop_gallery(session, shop.runtime.galleries, old)
+        shop.runtime.galleries.drop(shop.active.gallery_id)
+    assert told_of(path).points == {old: 8, shop.active.gallery_id: 24}
+    with installation(tmp_path / "new") as restored:
+        fill_from(restored, path)
+        assert restored.galleries.open(old).count() == 8
+
+
+def add_old_gallery(shop: Shop) -> str:
+    """What a version that was active once searched, its name before that of today's."""
+    name = "g-000000000000"
+    with shop.runtime.database.write() as session:
+        session.add(GalleryRow(id=name, fingerprint="0" * 64, dim=16, created_at=NOON))
+    points = shop.gallery.fetch(shop.gallery.scroll(None, 100))
+    shop.runtime.galleries.create(name, 16).restore(points)
+    return name
 
 
 @pytest.mark.services

@@ -19,6 +19,7 @@ from backend.feedback.service import review
 from backend.runtime import Runtime
 from tests.api import api_of, served
 from tests.backend.feedback.stock import say
+from tests.disks import small_disk
 from tests.workers.workshop import import_files, photos
 from workers.datasets.catalogue import read_catalogue
 
@@ -99,4 +100,29 @@ def test_a_file_has_its_name_only_once_it_is_on_the_disk(tmp_path: Path, monkeyp
     refused = pytest.raises(InvalidInput, match=r"cannot be written .*make room")
     with refused, new_file(tmp_path / "shop.tar") as file:
         file.write(b"all")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_is_told_by_the_file_s_own_name(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk:
+        refused = pytest.raises(InvalidInput, match=r"shop\.tar cannot be written \(no space left")
+        with refused, new_file(disk.root / "shop.tar") as file:
+            file.writelines([bytes(700_000)] * 3)
+        assert list(disk.root.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    refused = pytest.raises(InvalidInput, match=r"shop\.tar cannot be written \(no such file")
+    with refused, new_file(tmp_path / "none" / "shop.tar"):
+        pass
+
+
+def test_what_cannot_be_read_is_not_said_of_the_file_that_is_written(tmp_path: Path) -> None:
+    def read() -> Iterator[bytes]:
+        yield b"some"
+        raise PermissionError(13, "Permission denied", "a stored picture")
+
+    refused = pytest.raises(PermissionError, match="a stored picture")
+    with refused, new_file(tmp_path / "shop.tar") as file:
+        file.writelines(read())
     assert list(tmp_path.iterdir()) == []

@@ -7,10 +7,16 @@ import struct
 import numpy as np
 import pytest
 
-from backend.errors import Conflict, InvalidInput, NotFound
+from backend.errors import Conflict, InvalidInput, NotFound, Unavailable
 from backend.gallery.filters import Kind
 from backend.gallery.port import Gallery
-from backend.gallery.transfer import MAGIC, VERSION, export_gallery, import_gallery
+from backend.gallery.transfer import (
+    MAGIC,
+    VERSION,
+    export_gallery,
+    import_gallery,
+    packed_gallery,
+)
 from tests.backend.gallery.conftest import ADAPTERS, DIM, fresh_name, open_test_store, point
 
 KINDS: dict[str, Kind] = {"colour": "keyword", "size": "integer", "weight": "float", "sale": "bool"}
@@ -99,6 +105,35 @@ def test_a_failed_export_leaves_the_last_one_and_nothing_else(filled, store, tmp
         export_gallery(Failing(), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+class Going:
+    """A gallery that cannot be read any more after so many calls."""
+
+    def __init__(self, gallery: Gallery, calls: int) -> None:
+        self.gallery = gallery
+        self.calls = calls
+
+    def __getattr__(self, name):
+        if self.calls == 0:
+            raise Unavailable("Gallery is closed.")
+        self.calls -= 1
+        return getattr(self.gallery, name)
+
+
+def test_a_gallery_that_is_dropped_while_it_is_read_ends_as_a_whole_file(filled, store, tmp_path):
+    path = tmp_path / "gallery.akin"
+    parts = list(packed_gallery(Going(filled, calls=4), lambda: True))
+    path.write_bytes(b"".join(data for data, _ in parts))
+    copy = import_gallery(path, store, fresh_name())
+    assert copy.count() == sum(count for _, count in parts) == 256
+    store.drop(copy.name)
+    assert list(packed_gallery(Going(filled, calls=0), lambda: True)) == []
+
+
+def test_one_that_fails_and_is_still_there_is_no_whole_file(filled):
+    with pytest.raises(Unavailable, match="Gallery is closed"):
+        list(packed_gallery(Going(filled, calls=4)))
 
 
 def flipped(content: bytes, position: int) -> bytes:
