@@ -75,7 +75,7 @@ def list_triplets(
 def ids_to_review(session: Session, asked: ReviewRequest) -> tuple[list[str], int]:
     """The ids of the best that a review's filter finds, and how many it finds in all.
 
-    Those that are in the wanted state already are not among them.
+    Those that are in the wanted state already are not among them, nor what is deleted meanwhile.
     """
     wanted = asked.filter or TripletFilter()
     where = [*matching(wanted), Triplet.state != asked.state]
@@ -87,7 +87,8 @@ def ids_to_review(session: Session, asked: ReviewRequest) -> tuple[list[str], in
         numbers = [row[0] for row in rows[start : start + 500]]
         found = select(Triplet.number, Triplet.id).where(Triplet.number.in_(numbers))
         ids |= dict(session.execute(found).all())
-    return [ids[row[0]] for row in rows], total
+    there = [ids[number] for number, _ in rows if number in ids]
+    return there, total - (len(rows) - len(there))
 
 
 def _first(
