@@ -104,6 +104,22 @@ def test_a_slow_one_is_waited_for_no_longer_than_said(stocked, two, wanted, monk
     release.set()
 
 
+def test_what_is_done_meanwhile_takes_of_the_same_time(stocked, wanted, monkeypatch):
+    """A client has one minute, for what is loaded here and for what others load."""
+    with stocked.runtime.database.write() as session:
+        replicas.say(session, "silent", "silent:1", [], None)
+    moment = [100.0]
+    monkeypatch.setattr("backend.clock.monotonic", lambda: moment[0])
+
+    def load_slowly() -> None:
+        with stocked.runtime.database.read() as session:
+            asked = session.get_one(Replica, "silent").asked_version
+        assert asked == wanted[0], "the others load it by now"
+        moment[0] += 46
+
+    assert preload(stocked.runtime.database, wanted, meanwhile=load_slowly) == ["silent:1"]
+
+
 def test_it_goes_on_saying_that_it_lives_while_it_loads(stocked, two, wanted, monkeypatch):
     release = threading.Event()
     for voice in two:
