@@ -22,7 +22,7 @@ from backend.feedback.schemas import (
 from backend.feedback.service import not_there
 from backend.feedback.splits import HELD_OUT, counted, numbers_in
 from backend.feedback.tables import UNSCORED, Triplet
-from backend.paging import Page, decode_cursor, encode_cursor
+from backend.paging import Page, decode_cursor, encode_cursor, is_number
 
 
 def matching(wanted: TripletFilter) -> list[ColumnElement[bool]]:
@@ -171,7 +171,7 @@ def _ordered(keys: Any, order: TripletOrder) -> tuple[Any, ...]:
 def _read(cursor: str, order: TripletOrder) -> tuple[ColumnElement[bool], int]:
     """What comes after the last triplet shown, and the total."""
     of, score, number, total = decode_cursor(cursor, 4)
-    if of != order or not all(part.isdecimal() and len(part) <= 10 for part in (number, total)):
+    if of != order or not (is_number(number) and is_number(total)):
         raise InvalidInput(_STRANGE)
     try:
         place = (float(score), int(number))
