@@ -105,7 +105,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     problems.install(app)
     openapi.describe(app)
     app.add_middleware(KnownFirst, limit=runtime.settings.max_body_bytes)
-    app.add_middleware(RequestMetrics)
+    app.add_middleware(RequestMetrics, routes=app.routes)
     app.add_middleware(BodyLimit, limit=runtime.settings.max_body_bytes)
     app.add_middleware(OriginCheck, allowed=runtime.settings.allowed_hosts)
     # Where people log in a foreign page's name for this server gains nothing: it has no token.

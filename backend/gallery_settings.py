@@ -74,8 +74,9 @@ class GallerySettings(BaseSettings):
     def check_galleries(self) -> None:
         """Raises `SetupError` for settings that contradict each other."""
         self._check_local()
-        replicas, consistency = self.gallery_replicas or 1, self.gallery_write_consistency or 1
-        if consistency > replicas:
+        replicas, consistency = self.gallery_replicas, self.gallery_write_consistency or 1
+        # Not set, there are as many as the server makes by itself, which only it knows.
+        if replicas is not None and consistency > replicas:
             raise SetupError(
                 f"AKIN_GALLERY_WRITE_CONSISTENCY is {consistency}, but there are only {replicas} "
                 "replicas to write to, so no write would ever be done: lower it, or raise "

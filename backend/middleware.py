@@ -5,17 +5,19 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.answering import at_start
 from backend.audit.service import REQUEST
 from backend.metrics import REFUSED, REQUEST_SECONDS, REQUESTS
 from backend.problems import REQUEST_ID, problem
+from backend.route_templates import RouteTemplates
 from backend.settings import LOOPBACK
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -108,10 +110,12 @@ class RequestId:
 
 class RequestMetrics:
     """Counts and times requests by route template, so that ids do not become labels; says in the
-    log what changed something and what failed."""
+    log what failed, and what came by a method that may change something (a search does too)."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        """routes: `app.routes`; whoever adds some after the first request adds them unheard."""
         self.app = app
+        self._templates = RouteTemplates(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -126,7 +130,7 @@ class RequestMetrics:
         try:
             await self.app(scope, receive, at_start(send, note))
         finally:
-            route = getattr(scope.get("route"), "path", "unknown")
+            route = self._templates.of(scope["method"], scope["path"])
             method = scope["method"] if scope["method"] in METHODS else "other"
             REQUESTS.labels(method, route, status).inc()
             seconds = time.perf_counter() - begun

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from backend.errors import InvalidInput
+from backend.whole_numbers import LARGEST
 
 Item = TypeVar("Item")
 
@@ -56,10 +57,16 @@ def decode_place(cursor: str) -> tuple[datetime, str]:
 def decode_number(cursor: str) -> int:
     """The one number inside a cursor; raises InvalidInput as `decode_cursor` does."""
     number = decode_cursor(cursor, 1)[0]
-    if not number.isdecimal() or len(number) > _LONGEST_NUMBER:
+    if not is_number(number):
         raise InvalidInput(_NOT_OURS)
     return int(number)
 
 
-_LONGEST_NUMBER = 9  # what PostgreSQL takes for an integer
+def is_number(text: str) -> bool:
+    """Whether a value inside a cursor is a number of a row, or how many there are; a larger one
+    PostgreSQL would not compare with them."""
+    return text.isdecimal() and len(text) <= _DIGITS and int(text) <= LARGEST
+
+
+_DIGITS = len(str(LARGEST))  # Python does not even read a number of thousands
 _NOT_OURS = "The cursor is not one this list gave out: leave it away to start from the first page."

@@ -15,12 +15,11 @@ from backend.audit.schemas import AuditFilter, AuditLineOut
 from backend.audit.tables import AuditLine
 from backend.database import Database
 from backend.errors import InvalidInput
-from backend.paging import Page, decode_cursor, encode_cursor
+from backend.paging import Page, decode_cursor, encode_cursor, is_number
 
 READ_AT_ONCE = 500
 REQUEST = "request"
 """Under which name the log of the process knows the request's id."""
-_LONGEST_ID = 18
 
 
 class Subject(NamedTuple):
@@ -126,8 +125,7 @@ def _chosen(wanted: AuditFilter) -> list[ColumnElement[bool]]:
 
 def _line(session: Session, cursor: str) -> AuditLine:
     number = decode_cursor(cursor, 1)[0]
-    is_id = number.isdecimal() and len(number) <= _LONGEST_ID
-    line = session.get(AuditLine, int(number)) if is_id else None
+    line = session.get(AuditLine, int(number)) if is_number(number) else None
     if line is None:
         raise InvalidInput(
             "The cursor is not one this list gave out: leave it away to start from the first page."

@@ -7,10 +7,9 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue.presenting import products_by_ids
 from backend.catalogue.schemas import ProductOut
-from backend.errors import InvalidInput
 from backend.jobs import service as jobs
 from backend.jobs.tables import JobItem
-from backend.paging import Page, decode_cursor, encode_cursor
+from backend.paging import Page, decode_number, encode_cursor
 
 _BROUGHT = ("created", "updated")
 
@@ -34,9 +33,9 @@ def imported_products(
         JobItem.state == "done",
         JobItem.outcome.in_(_BROUGHT),
     )
-    lines = select(JobItem.position, JobItem.payload).where(*mine)
-    after = lines.where(JobItem.position > _position(cursor)).order_by(JobItem.position)
-    found = session.execute(after.offset(offset).limit(limit + 1)).all()
+    after = -1 if cursor is None else decode_number(cursor)
+    lines = select(JobItem.position, JobItem.payload).where(*mine, JobItem.position > after)
+    found = session.execute(lines.order_by(JobItem.position).offset(offset).limit(limit + 1)).all()
     ids = dict.fromkeys(str(payload.get("product")) for _, payload in found[:limit])
     products = products_by_ids(session, list(ids))
     return Page(
@@ -44,17 +43,3 @@ def imported_products(
         next_cursor=encode_cursor([found[limit - 1].position]) if len(found) > limit else None,
         total=session.scalar(select(func.count()).select_from(JobItem).where(*mine)) or 0,
     )
-
-
-def _position(cursor: str | None) -> int:
-    if cursor is None:
-        return -1
-    position = decode_cursor(cursor, 1)[0]
-    if not position.isdecimal() or len(position) > _LONGEST_POSITION:
-        raise InvalidInput(
-            "The cursor is not one this list gave out: leave it away to start from the first page."
-        )
-    return int(position)
-
-
-_LONGEST_POSITION = 9

@@ -22,7 +22,7 @@ from backend.catalogue.unicode_forms import composed
 from backend.catalogue.values import digest_of, has_one_of
 from backend.errors import InvalidInput
 from backend.gallery.filters import Condition, Filter, check_keys, parse_filter
-from backend.paging import Page, decode_cursor, encode_cursor
+from backend.paging import Page, decode_cursor, encode_cursor, is_number
 
 _FIELDS: dict[str, ColumnElement[Any]] = {
     "category": Product.category.expression,
@@ -166,11 +166,8 @@ def _mentions(word: str) -> ColumnElement[bool]:
 def _read(cursor: str) -> tuple[int, int]:
     """The number of the last product shown, and the total."""
     number, total = decode_cursor(cursor, 2)
-    if not all(part.isdecimal() and len(part) <= _LONGEST for part in (number, total)):
+    if not (is_number(number) and is_number(total)):
         raise InvalidInput(
             "The cursor is not one of the list of products: leave it away to start again."
         )
     return int(number), int(total)
-
-
-_LONGEST = 10  # digits, all of which a database can compare with

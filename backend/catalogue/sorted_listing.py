@@ -14,7 +14,7 @@ from backend.catalogue.schemas import ProductOut, ProductSort
 from backend.catalogue.tables import Product
 from backend.errors import InvalidInput
 from backend.gallery.filters import Filter
-from backend.paging import Page, decode_cursor, encode_cursor
+from backend.paging import Page, decode_cursor, encode_cursor, is_number
 
 _ORDERS: dict[ProductSort, list[ColumnElement[Any]]] = {
     "newest": [Product.number.desc()],
@@ -22,7 +22,6 @@ _ORDERS: dict[ProductSort, list[ColumnElement[Any]]] = {
     "sku": [Product.sku.asc()],
     "title": [Product.title.asc(), Product.number.asc()],
 }
-_LONGEST_NUMBER = 9  # what PostgreSQL takes for an integer
 
 
 def products_at(
@@ -76,7 +75,7 @@ def _cursor(sort: ProductSort, last: Product, total: int) -> str:
 def _read(cursor: str, sort: ProductSort) -> tuple[ColumnElement[bool], int]:
     """The condition that holds of what comes after, and how many match."""
     order, text, *numbers = decode_cursor(cursor, 4)
-    if order != sort or not all(n.isdecimal() and len(n) <= _LONGEST_NUMBER for n in numbers):
+    if order != sort or not all(map(is_number, numbers)):
         raise InvalidInput(
             "The cursor is not one this list gave out in this order: leave it away to start from "
             "the first page."

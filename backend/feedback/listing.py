@@ -22,7 +22,7 @@ from backend.feedback.schemas import (
 from backend.feedback.service import not_there
 from backend.feedback.splits import HELD_OUT, counted, numbers_in
 from backend.feedback.tables import UNSCORED, Triplet
-from backend.paging import Page, decode_cursor, encode_cursor
+from backend.paging import Page, decode_cursor, encode_cursor, is_number
 
 
 def matching(wanted: TripletFilter) -> list[ColumnElement[bool]]:
@@ -75,7 +75,7 @@ def list_triplets(
 def ids_to_review(session: Session, asked: ReviewRequest) -> tuple[list[str], int]:
     """The ids of the best that a review's filter finds, and how many it finds in all.
 
-    Those that are in the wanted state already are not among them.
+    Those that are in the wanted state already are not among them, nor what is deleted meanwhile.
     """
     wanted = asked.filter or TripletFilter()
     where = [*matching(wanted), Triplet.state != asked.state]
@@ -87,7 +87,8 @@ def ids_to_review(session: Session, asked: ReviewRequest) -> tuple[list[str], in
         numbers = [row[0] for row in rows[start : start + 500]]
         found = select(Triplet.number, Triplet.id).where(Triplet.number.in_(numbers))
         ids |= dict(session.execute(found).all())
-    return [ids[row[0]] for row in rows], total
+    there = [ids[number] for number, _ in rows if number in ids]
+    return there, total - (len(rows) - len(there))
 
 
 def _first(
@@ -170,7 +171,7 @@ def _ordered(keys: Any, order: TripletOrder) -> tuple[Any, ...]:
 def _read(cursor: str, order: TripletOrder) -> tuple[ColumnElement[bool], int]:
     """What comes after the last triplet shown, and the total."""
     of, score, number, total = decode_cursor(cursor, 4)
-    if of != order or not all(part.isdecimal() and len(part) <= 10 for part in (number, total)):
+    if of != order or not (is_number(number) and is_number(total)):
         raise InvalidInput(_STRANGE)
     try:
         place = (float(score), int(number))

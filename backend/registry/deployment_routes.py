@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -12,7 +13,6 @@ from backend.paging import Page
 from backend.problems import PROBLEM_RESPONSES
 from backend.registry import history, promotion
 from backend.registry.deployments import Active, active, before, to_active
-from backend.registry.lifecycle import version_row
 from backend.registry.replicas import preload
 from backend.registry.schemas import (
     DeploymentOut,
@@ -82,7 +82,7 @@ def promote(
     A new image tower answers 202: a job fills its gallery, and the version takes over as soon as
     that holds the catalogue. Searches go on meanwhile.
     """
-    _prepare(runtime, serving, version_id)
+    _prepare(runtime, serving, version_id, request)
     with runtime.database.write() as session:
         done = promotion.promote(
             session,
@@ -166,26 +166,30 @@ def withdraw(
         return history.promoting(session, promotion.withdraw(session, actor.name))
 
 
-def _prepare(runtime: Runtime, serving: Serving, version_id: str) -> None:
+def _prepare(runtime: Runtime, serving: Serving, version_id: str, request: PromoteRequest) -> None:
     """Load a version before the row is written, if it could take over at once; a waiting one is
-    loaded when it does."""
-    wanted = _at_once(runtime, version_id)
+    loaded when it does, and one that may not take over is refused before anybody loads it."""
+    wanted = _at_once(runtime, version_id, request)
     if wanted is not None:
         _load_everywhere(runtime, serving, wanted)
 
 
 def _load_everywhere(runtime: Runtime, serving: Serving, version: Active) -> None:
-    """In this process, and in every other that answers: none of them lags behind the row."""
-    serving.prepare(version)
-    if not runtime.settings.embedded:
-        preload(runtime.database, (version.version_id, version.gallery_id))
+    """In this process, and in every other that answers, at the same time: none of them lags behind
+    the row."""
+    load = partial(serving.prepare, version)
+    if runtime.settings.embedded:
+        load()
+    else:
+        preload(runtime.database, (version.version_id, version.gallery_id), meanwhile=load)
 
 
-def _at_once(runtime: Runtime, version_id: str) -> Active | None:
+def _at_once(runtime: Runtime, version_id: str, request: PromoteRequest) -> Active | None:
     with runtime.database.read() as session:
-        version = version_row(session, version_id)
+        now, version, _ = promotion.candidate(
+            session, version_id, reason=request.reason, override=request.override
+        )
         gallery_id = f"g-{version.fingerprint[:12]}"
-        answering = active(session).gallery_id
-        if version.state != "ready" or promotion.lacking(session, gallery_id, answering):
+        if promotion.lacking(session, gallery_id, now.gallery_id):
             return None
         return to_active(version, Deployment(id=0, gallery_id=gallery_id))

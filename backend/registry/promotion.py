@@ -52,13 +52,8 @@ def promote(
         Conflict: if it is not ready, answers already, the gate is not met, or another version is
             being promoted.
     """
-    if override and not reason.strip():
-        raise InvalidInput("An override needs its reason: say why the gate does not hold here.")
     one_at_a_time(session)
-    now = active(session)
-    version = version_row(session, version_id, lock=True)
-    _check_promotable(session, version, now)
-    gate = _passed(version, now, override=override)
+    now, version, gate = candidate(session, version_id, reason=reason, override=override, lock=True)
     gallery_id = gallery_of(session, version)
     session.flush()
     if gallery_id == now.gallery_id or not lacking(session, gallery_id, now.gallery_id):
@@ -79,6 +74,27 @@ def promote(
     note_version(session, actor, "promotion_ask", version, after=asked)
     ensure_embed(session, queue, gallery_id, actor, searched=False)
     return waiting
+
+
+def candidate(
+    session: Session,
+    version_id: str,
+    *,
+    reason: str = "",
+    override: bool = False,
+    lock: bool = False,
+) -> tuple[Active, ModelVersion, Gate]:
+    """What answers, the version that is to take over from it, and what the gate says of that.
+
+    Raises as `promote` does, which it is the first half of; who has much to do for a promotion asks
+    it before, too.
+    """
+    if override and not reason.strip():
+        raise InvalidInput("An override needs its reason: say why the gate does not hold here.")
+    now = active(session)
+    version = version_row(session, version_id, lock=lock)
+    _check_promotable(session, version, now)
+    return now, version, _passed(version, now, override=override)
 
 
 def rollback(session: Session, *, actor: str, reason: str = "") -> Active:

@@ -8,7 +8,7 @@ only for ten seconds after its last word. Nor is one that is slow, for longer th
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -67,16 +67,25 @@ def leave(session: Session, replica_id: str) -> None:
     session.execute(delete(Replica).where(Replica.id == replica_id))
 
 
-def preload(database: Database, wanted: Loaded, seconds: float = PRELOAD_SECONDS) -> list[str]:
+def preload(
+    database: Database,
+    wanted: Loaded,
+    seconds: float = PRELOAD_SECONDS,
+    meanwhile: Callable[[], None] | None = None,
+) -> list[str]:
     """Let every replica that lives load a version, and wait until they have; the names of those
     that had not after `seconds`, which will take it over later.
 
+    meanwhile: what is done here once they are asked; the time that it takes is of the `seconds`.
+
     Raises:
-        Unavailable: if one of them cannot load it.
+        Unavailable: if one of them cannot load it; and whatever `meanwhile` raises.
     """
+    until = clock.monotonic() + seconds
     with database.write() as session:
         _ask(session, wanted)
-    until = clock.monotonic() + seconds
+    if meanwhile is not None:
+        meanwhile()
     while True:
         with database.read() as session:
             late = _without(session, wanted)

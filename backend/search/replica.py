@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.errors import AkinError, NotFound
+from backend.outages import told
 from backend.registry import replicas
 from backend.registry.deployments import Active, to_active
 from backend.registry.replicas import Failed, Loaded
@@ -71,12 +72,14 @@ class ReplicaVoice:
         try:
             self._serving.prepare(self._version(wanted))
             log.info("version loaded before it is deployed", version=wanted[0], gallery=wanted[1])
-        except (AkinError, SQLAlchemyError, OSError) as error:
-            log.warning("a version cannot be loaded", version=wanted[0], error=str(error))
-            self._failed = wanted, str(error)
-        except Exception:  # whatever it is, what answers goes on, and who waits is told
-            log.exception("a version cannot be loaded", version=wanted[0])
-            self._failed = wanted, _BROKEN
+        except Exception as error:  # whatever it is, what answers goes on, and who waits is told
+            known = error if isinstance(error, AkinError) else told(error)
+            if known is None:
+                log.exception("a version cannot be loaded", version=wanted[0])
+            else:
+                log.warning("a version cannot be loaded", version=wanted[0], error=str(error))
+            # Not the error's own words: they may be a statement, or a path of this machine.
+            self._failed = wanted, _BROKEN if known is None else known.sentence
 
     def _version(self, wanted: Loaded) -> Active:
         version_id, gallery_id = wanted

@@ -19,7 +19,7 @@ def client():
     app = FastAPI()
     problems.install(app)
     add_failures(app)
-    app.add_middleware(RequestMetrics)
+    app.add_middleware(RequestMetrics, routes=app.routes)
     app.add_middleware(BodyLimit, limit=LIMIT)
     app.add_middleware(OriginCheck, allowed=["shop.example"])
     app.add_middleware(HostCheck, allowed=["shop.example"])

@@ -159,6 +159,12 @@ def test_settings_of_galleries_that_fit(tmp_path):
     assert settings.gallery_access.timeout == 30
 
 
+def test_how_many_replicas_a_server_makes_by_itself_is_not_guessed(tmp_path):
+    settings = Settings(home=tmp_path, **SERVER, gallery_write_consistency=2)
+    settings.check()
+    assert settings.gallery_layout.server.replicas is None
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

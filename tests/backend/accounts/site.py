@@ -37,7 +37,7 @@ class Site:
             self.app,
             base_url="http://localhost",
             headers=headers,
-            raise_server_exceptions=False,  # the catalogue's version has no backbone
+            raise_server_exceptions=False,
         )
 
     def log_in(self, name: str, password: str = PASSWORD) -> TestClient:

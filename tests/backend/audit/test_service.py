@@ -134,7 +134,10 @@ def test_pages_hold_every_line_once_while_more_come(
     assert page.total == 6
 
 
-@pytest.mark.parametrize("cursor", ["?", encode_cursor([7]), encode_cursor(["x"]), "WzFd" * 9])
+@pytest.mark.parametrize(
+    "cursor",
+    ["?", encode_cursor([7]), encode_cursor(["x"]), encode_cursor([10**17]), "WzFd" * 9],
+)
 def test_a_cursor_of_no_line_is_told(database: Database, cursor: str) -> None:
     with (
         database.read() as session,

@@ -7,6 +7,7 @@ form in which the catalogue's own code writes them; a test compares the two.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -29,6 +30,7 @@ from backend.catalogue.tables import (
 from backend.catalogue.values import as_number, digest_of
 from backend.database import Base, Database
 from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion
+from tests.backend.catalogue.stock import NOWHERE
 
 GALLERY = "gallery-a"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -79,7 +81,8 @@ def _attributes() -> list[dict[str, Any]]:
 
 
 def _gallery() -> Rows:
-    version = {"id": GALLERY, "name": GALLERY, "backbone": {}, "composer": "sum", "dim": 4}
+    version = {"id": GALLERY, "name": GALLERY, "composer": "sum", "dim": 4}
+    version |= {"backbone": asdict(NOWHERE)}
     made = {"recipe": "none", "figures": {}, "actor": "a", "state": "ready"}
     shared = {"fingerprint": GALLERY, "created_at": NOON}
     deployed = {"version_id": GALLERY, "gallery_id": GALLERY, "actor": "a", "reason": "r"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from typing import Any
 
 from PIL import Image as Pillow
@@ -15,10 +16,13 @@ from backend.catalogue.renditions import ImageFacts
 from backend.catalogue.schemas import ProductCreate
 from backend.catalogue.tables import Image, Product
 from backend.database import Database
+from backend.encoding.spec import BackboneSpec
 from backend.jobs.schemas import EMBEDS
 from backend.jobs.tables import Job
 from backend.registry.tables import Deployment, Embedding, GalleryRow, ModelVersion
 
+NOWHERE = BackboneSpec("local-dir:/models/nowhere")
+"""A backbone that can be told, and cannot be loaded."""
 FACTS = ImageFacts(size=1000, format="JPEG", width=30, height=40)
 
 
@@ -53,7 +57,7 @@ def gallery(session: Session, gallery_id: str = "gallery-a") -> None:
         ModelVersion(
             id=gallery_id,
             name=gallery_id,
-            backbone={},
+            backbone=asdict(NOWHERE),
             composer="sum",
             fingerprint=gallery_id,
             dim=4,

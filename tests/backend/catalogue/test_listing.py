@@ -187,11 +187,12 @@ def test_filters_that_are_refused(shop: Database) -> None:
         encode_cursor(["yesterday", str(UUID(int=1))]),
         encode_cursor(["9999-12-31T23:59:59-23:00", str(UUID(int=1))]),
         encode_cursor(["2026-01-01T00:00:00+00:00", "a\0b"]),
+        encode_cursor([2**31, 7]),
     ],
 )
-def test_a_cursor_of_another_list_is_refused(sqlite_database: Database, cursor: str) -> None:
+def test_a_cursor_of_another_list_is_refused(database: Database, cursor: str) -> None:
     with (
-        sqlite_database.read() as session,
+        database.read() as session,
         pytest.raises(InvalidInput, match="The cursor is not one"),
     ):
         list_products(session, cursor=cursor)

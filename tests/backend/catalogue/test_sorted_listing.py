@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from backend.catalogue.listing import read_filter
 from backend.catalogue.routes import router
@@ -15,6 +15,7 @@ from backend.database import Database
 from backend.errors import InvalidInput
 from backend.paging import encode_cursor
 from backend.runtime import Runtime
+from backend.whole_numbers import LARGEST
 from tests.api import api_of
 from tests.backend.catalogue.stock import product
 
@@ -65,6 +66,27 @@ def test_a_cursor_holds_for_its_own_order_alone(database: Database) -> None:
             products_at(session, sort="title", cursor=cursor)
         with pytest.raises(InvalidInput, match="not one this list gave out"):
             products_at(session, sort="title", cursor=encode_cursor(["title", "x", "y", 1]))
+
+
+@pytest.mark.parametrize("sort", ["oldest", "title"])
+def test_a_catalogue_may_have_had_a_thousand_million_products(
+    database: Database, sort: ProductSort
+) -> None:
+    """Numbers grow with every product, also with those that are gone."""
+    filled(database)
+    late = {"A": 2 * 10**9, "B": LARGEST}
+    with database.write() as session:
+        for sku, number in late.items():
+            session.execute(update(Product).where(Product.sku == sku).values(number=number))
+    found, cursor = "", None
+    with database.read() as session:
+        while cursor or not found:
+            page = products_at(session, sort=sort, cursor=cursor, limit=1)
+            found, cursor = found + page.items[0].sku, page.next_cursor
+        strange = encode_cursor([sort, "Cap", LARGEST + 1, 4])
+        with pytest.raises(InvalidInput, match="not one this list gave out in this order"):
+            products_at(session, sort=sort, cursor=strange)
+    assert found == "CDAB"
 
 
 def test_filters_and_words_hold(database: Database) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import pytest
+from sqlalchemy import text
 
 from backend.database import Database
 from backend.jobs import forgetting, service
 from backend.jobs.broker import Queue
+from backend.jobs.lease import locked
 from backend.jobs.tables import Job, JobItem
 
 TRIPLETS = [
@@ -100,3 +105,57 @@ def test_comparisons_of_versions_lose_their_examples_of_it(
     with database.read() as session:
         left = session.get_one(Job, job_id).result
     assert left == {"triplets": 2, "gains": TRIPLETS[1:], "drops": []}
+
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+
+
+def wait_for(database: Database, other: Future[None]) -> None:
+    """Until the other waits for a lock of ours, or is through without."""
+    while not other.done():
+        with database.read() as session:
+            if session.scalar(text(WAITING)):
+                return
+        time.sleep(0.02)
+
+
+@pytest.mark.services
+def test_two_who_delete_at_once_both_take_their_examples_out_of_a_comparison(
+    postgres_database: Database, queue: Queue
+) -> None:
+    database = postgres_database
+    job_id = job(database, queue, "done", kind="compare")
+    with database.write() as session:
+        session.get_one(Job, job_id).result = {"gains": TRIPLETS, "drops": []}
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as session:
+            forgetting.forget_products(session, ["TEE"])
+            session.flush()
+            other = pool.submit(forget, database, "CAP")
+            wait_for(database, other)
+        other.result(60)
+    with database.read() as session:
+        assert session.get_one(Job, job_id).result == {"gains": [], "drops": []}
+
+
+@pytest.mark.services
+def test_many_products_lock_all_of_their_jobs_in_one_order(
+    postgres_database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first SKU waits in the last job, and would be the first to lock its."""
+    database = postgres_database
+    monkeypatch.setattr(forgetting, "_AT_ONCE", 1)
+    first, last = sorted(job(database, queue, "cancelled") for _ in range(2))
+    add(database, last, ("pending", "A", None))
+    add(database, first, ("pending", "B", None))
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as session:
+            locked(session, first)
+            other = pool.submit(forget, database, "A", "B")
+            wait_for(database, other)
+            locked(session, last)  # a deadlock, had the other locked this before
+        other.result(60)
+    with database.read() as session:
+        assert [session.get_one(Job, one).done for one in (first, last)] == [1, 1]

@@ -31,6 +31,7 @@ from backend.registry.service import (
 )
 from backend.registry.tables import Deployment, Embedding, ModelVersion
 from backend.runtime import Runtime
+from tests.backend.catalogue.stock import NOWHERE
 from tests.backend.composition.trained_models import write_model
 from tests.backend.search.shop import load_tiny_backbone, write_tiny_backbone
 
@@ -174,7 +175,7 @@ def test_two_versions_never_share_a_name(runtime, tiny, other, tmp_path):
                 ModelVersion(
                     id=f"taken-{number}",
                     name="tiny · sum" if number == 1 else "tiny · sum 2",
-                    backbone={},
+                    backbone=asdict(NOWHERE),
                     composer="sum",
                     fingerprint=backbone.fingerprint,
                     dim=16,

@@ -3,6 +3,8 @@ slow holds a promotion up. The processes here are servings and voices over one d
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -11,8 +13,10 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from backend.errors import InvalidInput, Unavailable
+from backend.outages import NO_ANSWER, READ_ONLY
 from backend.registry import replicas
 from backend.registry.deployments import active
 from backend.registry.replicas import LIVE_SECONDS, preload
@@ -104,6 +108,22 @@ def test_a_slow_one_is_waited_for_no_longer_than_said(stocked, two, wanted, monk
     release.set()
 
 
+def test_what_is_done_meanwhile_takes_of_the_same_time(stocked, wanted, monkeypatch):
+    """A client has one minute, for what is loaded here and for what others load."""
+    with stocked.runtime.database.write() as session:
+        replicas.say(session, "silent", "silent:1", [], None)
+    moment = [100.0]
+    monkeypatch.setattr("backend.clock.monotonic", lambda: moment[0])
+
+    def load_slowly() -> None:
+        with stocked.runtime.database.read() as session:
+            asked = session.get_one(Replica, "silent").asked_version
+        assert asked == wanted[0], "the others load it by now"
+        moment[0] += 46
+
+    assert preload(stocked.runtime.database, wanted, meanwhile=load_slowly) == ["silent:1"]
+
+
 def test_it_goes_on_saying_that_it_lives_while_it_loads(stocked, two, wanted, monkeypatch):
     release = threading.Event()
     for voice in two:
@@ -120,6 +140,26 @@ def test_one_that_cannot_load_it_stops_the_promotion_with_its_reason(
     monkeypatch.setattr(two[1]._serving, "prepare", refuse)
     with pytest.raises(Unavailable, match=r"so nothing was changed: Its weights do not fit\."):
         preload(stocked.runtime.database, wanted, 30)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OperationalError("SELECT secret", {}, sqlite3.OperationalError("at db:5432")), NO_ANSWER),
+        (PermissionError(errno.EACCES, "Permission denied", "/srv/akin/models"), READ_ONLY),
+        (RuntimeError("SELECT secret"), "it failed for a reason that its log tells."),
+    ],
+)
+def test_what_fails_below_is_told_without_its_own_words(
+    stocked, two, wanted, monkeypatch, error, told
+):
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(two[1]._serving, "prepare", fail)
+    with pytest.raises(Unavailable) as refused:
+        preload(stocked.runtime.database, wanted, 30)
+    assert refused.value.sentence.endswith(f"so nothing was changed: {told}")
 
 
 def test_who_failed_once_is_asked_again(stocked, two, wanted, monkeypatch):
