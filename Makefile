@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Where it is set, every process compiles torch anew before it does anything: 17 seconds instead of 6.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up test test-slow test-browser test-kills fuzz schema lint audit format bench backbone pins migrations clean
+.PHONY: help install demo up test test-slow test-browser test-deployment test-kills fuzz schema lint audit format bench backbone pins migrations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ test-slow: install ## the tests that take minutes
 
 test-browser: install ## the tests in a real Chromium
 	$(BIN)/python -m pytest -m browser
+
+test-deployment: install ## everything of docker-compose.yml started by hand and used through nginx
+	$(BIN)/python -m pytest tests/deployment/test_by_hand.py
 
 test-kills: install ## kill -9 thirty times in each profile, and see that nothing is lost
 	$(BIN)/python -m pytest tests/end_to_end/test_killed_often.py -m slow -s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from backend import outages
 from backend.diagnosis import machine, people, stores
 from backend.diagnosis.finding import Check, Doubtful, Finding
 from backend.errors import AkinError
@@ -36,8 +37,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for part, check in checks.items():
         try:
             told = check(settings)
-        except AkinError as error:
-            yield Finding(part, good=False, sentence=error.sentence)
+        except Exception as error:  # a database that fails amid its check ends only that
+            failure = error if isinstance(error, AkinError) else outages.told(error)
+            if failure is None:
+                raise
+            yield Finding(part, good=False, sentence=failure.sentence)
         else:
             doubtful = isinstance(told, Doubtful)
             yield Finding(part, good=True, sentence=masked(told), doubtful=doubtful)

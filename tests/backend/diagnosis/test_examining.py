@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from datetime import timedelta
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from redis import Redis
+from sqlalchemy.exc import OperationalError
 
 from backend import clock
 from backend.agreement import Agreement, compare
 from backend.data_folder import hold
+from backend.diagnosis import people
 from backend.diagnosis.comparing import agreement
 from backend.diagnosis.examining import examine
 from backend.errors import SetupError
@@ -67,6 +70,23 @@ def test_a_broken_database_is_named(settings):
     found = findings(settings)["data"]
     assert not found.good
     assert "is damaged: stop Akin and restore it" in found.sentence
+
+
+def test_a_database_that_fails_amid_a_check_ends_only_that(settings, monkeypatch):
+    def fail(*_: object) -> str:
+        raise OperationalError("SELECT secret", {}, sqlite3.OperationalError("disk I/O error"))
+
+    monkeypatch.setattr(people, "accounts", fail)
+    found = findings(settings)
+    assert not found["accounts"].good
+    assert "SELECT" not in found["accounts"].sentence
+    assert found["backbone"].good
+
+
+def test_a_mistake_of_ours_is_not_told_as_a_finding(settings, monkeypatch):
+    monkeypatch.setattr(people, "accounts", not_here)
+    with pytest.raises(AssertionError):
+        findings(settings)
 
 
 def test_an_unknown_backbone_is_named(settings):

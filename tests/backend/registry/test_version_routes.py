@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -203,7 +204,7 @@ def test_weights_that_are_gone_leave_what_answers(client, runtime, folder, now):
     assert len(client.deployments().items) == 1
 
 
-DOCUMENTED = {
+DOCUMENTED: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/models/{version_id}/promote", "post"): PromotionOut,
     ("/v1/models/rollback", "post"): PromotionOut,
     ("/v1/deployments", "get"): Page[DeploymentOut],
