@@ -66,13 +66,13 @@ def site() -> Iterator[Site]:
         stdin=subprocess.PIPE,
     )
     url = f"http://127.0.0.1:{port}"
-    _wait_for(f"{url}/_stcore/health")
+    wait_for(f"{url}/_stcore/health")
     yield Site(url, api_port)
     child.kill()
     child.wait()
 
 
-def _wait_for(url: str, seconds: float = 60) -> None:
+def wait_for(url: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
