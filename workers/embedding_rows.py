@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -43,6 +44,14 @@ class Wanted:
     sku: str
     payload: Payload
     number: int
+
+
+class Noted(NamedTuple):
+    """What became of a batch: the ids of images that are there still, and stay so until the
+    commit, and whether something is left to do; then the transaction ends with `ensure_embed`."""
+
+    present: AbstractSet[str]
+    unfinished: bool
 
 
 class Gone(NamedTuple):
@@ -129,13 +138,12 @@ def imported(session: Session) -> int | None:
 
 def note_embedded(
     session: Session, gallery_id: str, errors: Sequence[tuple[Wanted, str | None]]
-) -> bool:
+) -> Noted:
     """Note that points were written, or why not; those of images deleted meanwhile are to go.
 
     The rows are read again here (Decision 10): an image gone since is left to the removals, and
     one that changed is stale from the start. So is one that another worker has noted too: nobody
-    knows whose payload came last. Whether this leaves something to do; then the caller ends its
-    transaction with `ensure_embed`.
+    knows whose payload came last.
     """
     present = _revisions(session, [one for one, _ in errors])
     rows = [
@@ -153,7 +161,7 @@ def note_embedded(
     for one in gone:
         _remove_again(session, one)
     stale = bool(rows) and _note(session, rows)
-    return stale or bool(gone)
+    return Noted(present.keys(), stale or bool(gone))
 
 
 def _note(session: Session, rows: Sequence[dict[str, Any]]) -> bool:
