@@ -20,29 +20,26 @@ from workers.app import task
 from workers.embedding_images import Encoding
 from workers.embedding_rows import (
     anything_left,
-    forget_removals,
     imported,
     missing_between,
     missing_images,
     missing_numbers,
     newest_image,
     note_payloads,
-    removals,
     stale_images,
     total_of,
 )
 from workers.leading import cut, is_cut, work_through
 from workers.promoting import settle
-from workers.removing import forget_mentions, release_ended
+from workers.removing import remove_deleted
 from workers.run import Run
 from workers.sharing import Share, is_shared, part_of
-from workers.training_leftovers import forget_features
 
 LINGER_SECONDS, LOOK_SECONDS = 2.0, 0.1
 ROUND = 2048  # images, after which deletions and edits have their turn
 PART_BATCHES = 8  # of images in a part
 MOST_IMAGES = 32_768  # in all parts that are cut at once
-ROWS = 256  # of deletions and edits in one transaction
+ROWS = 256  # of edits in one transaction
 
 STAGES = ("read", "decode", "encode", "upsert", "sql")
 
@@ -100,7 +97,7 @@ class _Embedding:
 
     def work(self) -> dict[str, Any]:
         while True:
-            self._remove()
+            remove_deleted(self._run)
             self._refresh()
             self._add()
             self._linger()
@@ -124,29 +121,6 @@ class _Embedding:
     def _imported(self) -> int | None:
         with self._run.read() as session:
             return imported(session)
-
-    def _remove(self) -> bool:
-        """Whether there was something to remove."""
-        removed = False
-        store, blobs = self._run.runtime.galleries, self._run.runtime.blobs
-        while True:
-            with self._run.read() as session:
-                gone = removals(session, ROWS)
-            if not gone:
-                if removed:
-                    release_ended(self._run)
-                return removed
-            removed = True
-            self._run.checkpoint()
-            for name in store.names():
-                store.open(name).delete([one.image_id for one in gone])
-            # Of a picture that another product shows too they are worked out again.
-            hashes = {one.sha256 for one in gone}
-            forget_features(self._run.runtime, hashes)
-            forget_mentions(self._run, hashes)
-            with self._run.write() as session:
-                self._run.progress(session, stage="removing", moved=True)
-                forget_removals(session, blobs, gone)
 
     def _refresh(self) -> bool:
         """Whether there was something to update."""
@@ -205,7 +179,7 @@ class _Embedding:
     def _meanwhile(self) -> None:
         """Between two parts: edits and deletions have their turn, and so have images that came
         after the parts were cut, a few of which are done at once."""
-        did = [self._remove(), self._refresh()]
+        did = [remove_deleted(self._run), self._refresh()]
         with self._run.read() as session:
             newer = missing_numbers(session, self._gallery_id, MOST_IMAGES, above=self._newest)
         if any(did) or newer:

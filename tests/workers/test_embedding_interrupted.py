@@ -35,14 +35,13 @@ from tests.workers.workshop import (
 )
 from workers.embedding import embed
 from workers.embedding_rows import (
-    anything_left,
-    forget_removals,
     Noted,
+    anything_left,
     missing_images,
     note_embedded,
-    removals,
 )
 from workers.execution import execute
+from workers.removing import forget_removals, removals
 from workers.vectors import encode
 
 

@@ -127,7 +127,9 @@ def test_what_is_noted_says_whether_something_is_left_to_do(shop: Database, queu
         with shop.write() as session:
             noted = note_embedded(session, HERE, [(one, None) for one in images])
             left.append(noted.unfinished)
-            assert noted.present == (set() if images == by_product[1] else {one.image_id for one in images})
+            assert noted.present == (
+                set() if images == by_product[1] else {one.image_id for one in images}
+            )
     assert left == [True, True, False]
 
 
