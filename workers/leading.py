@@ -2,8 +2,13 @@
 
 The worker with the job's lease leads. It cuts the work into parts and has one message sent. Whoever
 gets that finds the lease taken, works on one part (workers/joining.py) and passes the message on if
-more are free. So there is about one message a job in the queue: idle workers come at once, and busy
-ones do other jobs between two parts.
+more are free. So there is about one message a job in the queue: idle workers mostly come at once,
+and busy ones do other jobs between two parts.
+
+Mostly: a busy worker of Celery holds one more message, perhaps this one, and the lead perhaps its
+own. Then the sweeper calls the others, 15 seconds later. `worker_disable_prefetch` would end that,
+but the pool's threads do not wake Celery's loop: measured over Redis with `-c 1`, each worker comes
+for its next message up to a second late (21 in a chain took 5.2 s, not 1.1), and it is one a part.
 """
 
 from __future__ import annotations
