@@ -21,7 +21,7 @@ from workers.patience import patiently
 from workers.run import Stopped
 from workers.sharing import PartBody, Share, conclude, holder, holding, is_shared, part_body
 
-Outcome = Literal["part", "stopped", "failed", "lost"]
+Outcome = Literal["part", "part-stopped", "part-failed", "part-lost"]
 
 log = structlog.get_logger()
 
@@ -64,16 +64,16 @@ def _outcome(runtime: Runtime, part: Part, body: PartBody, shutdown: threading.E
             log.info("part done")
     except Stopped:
         log.info("part stopped")
-        return "stopped"
+        return "part-stopped"
     except LeaseLost:
-        log.warning("part lost, another worker goes on")
-        return "lost"
+        log.warning("part lost, or its job is over")
+        return "part-lost"
     except AkinError as error:
         log.warning("part left to the lead", error=str(error))
-        return "failed"
+        return "part-failed"
     except Exception:
         log.exception("part left to the lead")
-        return "failed"
+        return "part-failed"
     return "part"
 
 

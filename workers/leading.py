@@ -87,5 +87,5 @@ def _work_on_one(run: Run, body: PartBody, put_off: set[int]) -> bool:
             put_off.add(part.number)
     except LeaseLost:
         run.checkpoint()
-        log.warning("part lost, another worker goes on", part=part.number)
+        log.warning("part lost, or the job is over", part=part.number)
     return True
