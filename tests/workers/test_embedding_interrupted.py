@@ -274,6 +274,7 @@ def test_it_stops_between_batches_and_goes_on_later(
     assert gallery.count() == job.done == len(embeddings(runtime))
     (job,) = run_embeds(runtime)
     assert (job.state, job.done, gallery.count()) == ("done", 20, 20)
+    assert job.result["embedded"] == 20, "it tells of the whole job and not of its last worker"
 
 
 def test_points_written_by_a_worker_that_then_died_are_written_again(
