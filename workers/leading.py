@@ -23,8 +23,9 @@ from backend.errors import AkinError
 from backend.jobs import parts, service
 from backend.jobs.lease import MAX_ATTEMPTS, POISON, LeaseLost
 from backend.jobs.tables import Job
+from workers.process_name import process_name
 from workers.run import Run
-from workers.sharing import PartBody, conclude, holder, holding
+from workers.sharing import PartBody, claimed, conclude
 
 WAIT_SECONDS = 0.2
 
@@ -73,13 +74,13 @@ def _work_on_one(run: Run, body: PartBody, put_off: set[int]) -> bool:
     run.check()
     # Not by `run.write`, which would lock the job's row after the part's.
     with run.runtime.database.write() as session:
-        part = parts.claim(session, run.job_id, holder(), leads=True, but=put_off)
+        part = parts.claim(session, run.job_id, process_name(), leads=True, but=put_off)
     if part is None:
         return False
     try:
         with (
             structlog.contextvars.bound_contextvars(part=part.number),
-            holding(run.runtime, part, lambda: run.stopping, run.rate) as share,
+            claimed(run.runtime, part, lambda: run.stopping, leads=True, rate=run.rate) as share,
         ):
             finished = body(share)
             conclude(share, finished=finished)
