@@ -38,8 +38,8 @@ from workers.holding import Hold
 from workers.import_batches import Work, next_batch, pending_stretches
 from workers.leading import cut, is_cut, work_through
 from workers.picture_intake import Intake, known_blobs, take_in
+from workers.plan_items import ItemPlan
 from workers.plan_writing import row_said_again, write_plan
-from workers.planning import ItemPlan
 from workers.prefetching import decode_threads
 from workers.run import Run
 from workers.sharing import Share, is_shared, part_of

@@ -27,7 +27,7 @@ from workers import ingesting, plan_writing
 from workers.execution import execute
 from workers.ingesting import ingest
 from workers.picture_intake import known_blobs
-from workers.planning import Item
+from workers.plan_items import Item
 
 
 def test_a_plan_that_was_cut_short_is_made_anew(
