@@ -24,7 +24,8 @@ JOB_SECONDS = Histogram(
     "akin_job_seconds", "Time that a worker held a job", ["kind", "outcome"], buckets=_LONG
 )
 """By outcome: done, stopped (given back or cancelled), failed, lapsed (tried again later) or lost
-(the lease was taken away); of a part of a job that another leads: part, or one of these."""
+(the lease was taken away). Of a part of a job that another leads, whose end is none of the job's:
+part, part-stopped, part-failed (left to the lead) or part-lost."""
 LEASES_LOST = Counter("akin_leases_lost_total", "Leases that ran out or were taken", ["kind"])
 JOB_RETRIES = Counter(
     "akin_job_retries_total", "Jobs tried again, at once or after their lease ran out", ["kind"]

@@ -59,7 +59,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--products",
         type=int,
-        help="how many to draw for the search, or to ask about in catalogue_sql and scaling",
+        help="how many to draw for search, main_job, replicas and sharing, or to ask about in "
+        "catalogue_sql and scaling",
     )
     parser.add_argument(
         "--home",
@@ -77,8 +78,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="composers, methods, feedback-score, story, quantization: a few steps, to see that it "
-        "works",
+        help="composers, methods, feedback-score, story, towers, quantization: a few steps, to see "
+        "that it works",
     )
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in names]

@@ -73,6 +73,7 @@ def main(products: int = 1500) -> None:
         f"Searches by clients and replicas at {products:,} products",
         Table(COLUMNS, rows, CAPTION),
         _overload_table(seen),
+        command=f"replicas --products {products}",
     )
     if failures or seen.other or seen.sick:
         raise SystemExit(f"not every answer was one: {[*failures, *seen.other][:1]}, {seen.sick}")

@@ -72,7 +72,8 @@ def main(products: int | None = None) -> None:
         "gallery after the searches; mapped files are the part that the system can take back."
     )
     title = f"What {count:,} vectors cost"
-    write("scaling", title, Table(("what", *columns), rows, caption))
+    table = Table(("what", *columns), rows, caption)
+    write("scaling", title, table, command=f"scaling --products {count}")
 
 
 def _filled(folder: Path, count: int) -> Figures:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from backend.accounts.roles import Role
 from backend.accounts.schemas import KeyOut, UserOut
+from backend.errors import AkinError
 from ui.connection import attempt, client, told
 from ui.text import plain
 
@@ -21,30 +22,33 @@ def page() -> None:
         st.html("<div class='akin-head'><h2>Users</h2></div>")
         with st.popover("Add a user", icon=":material/person_add:", key="add_user"):
             _add_form()
-        _new_password()
-        cursor = st.session_state.get("users_cursor")
-        found = client().users(cursor=cursor, limit=PAGE)
+        found = client().users(cursor=st.query_params.get("users"), limit=PAGE)
         for user in found.items:
             _user(user)
-        _turn(found.next_cursor, "users_cursor")
+        _turn(found.next_cursor, "users")
         st.html("<div class='akin-head'><h2>Keys</h2><span>For machines.</span></div>")
         _new_key()
-        keys = client().keys(cursor=st.session_state.get("keys_cursor"), limit=PAGE)
+        keys = client().keys(cursor=st.query_params.get("keys"), limit=PAGE)
         for key in keys.items:
             _key(key)
-        _turn(keys.next_cursor, "keys_cursor")
+        _turn(keys.next_cursor, "keys")
 
 
 def _turn(further: str | None, name: str) -> None:
-    if further is not None or st.session_state.get(name):
+    """Buttons to the rest of a list and back. Where it stands is in the page's address, so that
+    whoever comes back from another page begins at its first."""
+    if further is not None or name in st.query_params:
         with st.container(horizontal=True):
-            st.button("First", key=f"{name}_first", on_click=_show, args=(name, None))
+            st.button("First", key=f"first:{name}", on_click=_show, args=(name, None))
             if further is not None:
-                st.button("More", key=f"{name}_more", on_click=_show, args=(name, further))
+                st.button("More", key=f"more:{name}", on_click=_show, args=(name, further))
 
 
 def _show(name: str, cursor: str | None) -> None:
-    st.session_state[name] = cursor
+    if cursor is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = cursor
 
 
 def _add_form() -> None:
@@ -61,7 +65,7 @@ def _add() -> None:
 
 
 def _user(user: UserOut) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key=f"user_{user.name}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"user:{user.name}"):
         used = f"{user.last_used_at:%Y-%m-%d %H:%M} UTC" if user.last_used_at else "never"
         name = plain(user.name)
         struck = f"~~{name}~~ disabled" if user.disabled else f"**{name}**"
@@ -70,50 +74,54 @@ def _user(user: UserOut) -> None:
             f"Role of {user.name}",
             _ROLES,
             _ROLES.index(user.role),
-            key=f"role_{user.name}_{user.role}",
+            key=_role_key(user),
             label_visibility="collapsed",
             width=140,
             on_change=attempt,
             args=(_give_role, user),
         )
-        st.button("New password", key=f"password_{user.name}", on_click=_ask, args=(user.name,))
+        with st.popover("New password", key=f"password:{user.name}"):
+            _password_form(user.name)
         st.button(
             "Enable" if user.disabled else "Disable",
-            key=f"disable_{user.name}",
+            key=f"disable:{user.name}",
             on_click=attempt,
             args=(_disable, user),
         )
 
 
+def _role_key(user: UserOut) -> str:
+    """No name has a colon in it, so this is the key of nothing else."""
+    return f"role:{user.name}:{user.role}"
+
+
 def _give_role(user: UserOut) -> None:
-    key = f"role_{user.name}_{user.role}"
-    wanted = st.session_state[key]
+    key = _role_key(user)
     try:
-        client().change_user(user.name, role=wanted)
-    finally:
-        del st.session_state[key]  # it shows what the server says
+        client().change_user(user.name, role=st.session_state[key])
+    except AkinError:
+        # Set, and not only forgotten: the browser would keep what was refused, and send it again
+        # with the next click, whatever that is on.
+        st.session_state[key] = user.role
+        raise
 
 
 def _disable(user: UserOut) -> None:
     client().change_user(user.name, disabled=not user.disabled)
 
 
-def _ask(name: str) -> None:
-    st.session_state["password_of"] = name
+def _password_form(name: str) -> None:
+    with st.form(f"password_form:{name}", border=False, clear_on_submit=True):
+        st.text_input(
+            f"New password of {plain(name)}", key=f"given_password:{name}", type="password"
+        )
+        st.form_submit_button(
+            "Set", key=f"set_password:{name}", on_click=attempt, args=(_set_password, name)
+        )
 
 
-def _new_password() -> None:
-    name = st.session_state.get("password_of")
-    if name is None:
-        return
-    with st.form("password_form", clear_on_submit=True):
-        st.text_input(f"New password of {plain(name)}", key="given_password", type="password")
-        st.form_submit_button("Set", key="set_password", on_click=attempt, args=(_set, name))
-
-
-def _set(name: str) -> None:
-    client().change_user(name, password=st.session_state["given_password"])
-    del st.session_state["password_of"]
+def _set_password(name: str) -> None:
+    client().change_user(name, password=st.session_state[f"given_password:{name}"])
     st.toast(f"{plain(name)} has a new password.", icon=":material/key:")
 
 

@@ -107,15 +107,26 @@ def _actions(version: VersionOut, job: JobOut | None) -> None:
         if not version.active:
             _archive(version)
         if version.recipe != _BARE:
-            st.link_button(
-                "Export",
-                download_url(f"/v1/models/{version.id}/artefact"),
-                key=f"export_{version.id}",
-                type="tertiary",
-            )
+            _export(version)
     idle = not version.active and version.state != "training"
     if idle and st.button("Delete", key=f"delete_{version.id}", type="tertiary"):
         version_dialogs.delete(version)
+
+
+def _export(version: VersionOut) -> None:
+    """The link is asked for once it is wanted: it is a question to the API for each card, and
+    works for an hour."""
+    panel = st.popover("Export", key=f"export_{version.id}", type="tertiary", on_change="rerun")
+    if not panel.open:
+        return
+    with panel:
+        st.link_button(
+            "Download the zip",
+            download_url(f"/v1/models/{version.id}/artefact"),
+            key=f"export_link_{version.id}",
+            type="primary",
+            icon=":material/download:",
+        )
 
 
 def _measure(version_id: str) -> None:

@@ -20,29 +20,26 @@ from workers.app import task
 from workers.embedding_images import Encoding
 from workers.embedding_rows import (
     anything_left,
-    forget_removals,
     imported,
     missing_between,
     missing_images,
     missing_numbers,
     newest_image,
     note_payloads,
-    removals,
     stale_images,
     total_of,
 )
 from workers.leading import cut, is_cut, work_through
 from workers.promoting import settle
-from workers.removing import forget_mentions, release_ended
+from workers.removing import remove_deleted
 from workers.run import Run
 from workers.sharing import Share, is_shared, part_of
-from workers.training_leftovers import forget_features
 
 LINGER_SECONDS, LOOK_SECONDS = 2.0, 0.1
 ROUND = 2048  # images, after which deletions and edits have their turn
 PART_BATCHES = 8  # of images in a part
 MOST_IMAGES = 32_768  # in all parts that are cut at once
-ROWS = 256  # of deletions and edits in one transaction
+ROWS = 256  # of edits in one transaction
 
 STAGES = ("read", "decode", "encode", "upsert", "sql")
 
@@ -63,9 +60,9 @@ def reembed(run: Run) -> dict[str, Any]:
 def embed(run: Run) -> dict[str, Any]:
     """Bring the gallery that is the job's subject into line with the catalogue.
 
-    The result counts embedded and failed images and gives the seconds of each stage (summed over
-    threads for read and decode) and the share of the encoding time in which the encoder was busy;
-    both of the worker that led.
+    The result counts the images that the job embedded or could not, whoever did it. It gives the
+    seconds of each stage (summed over threads for read and decode) and the share of the encoding
+    time in which the encoder was busy; both of the worker that led last.
 
     Raises:
         NotFound: if there is no such gallery.
@@ -95,12 +92,11 @@ class _Embedding:
         self._run = run
         self._encoding = Encoding(run)
         self._gallery_id = self._encoding.gallery_id
-        self._before = self._counts()
         self._newest = 0  # up to this number images are in a part, or were there when it was cut
 
     def work(self) -> dict[str, Any]:
         while True:
-            self._remove()
+            remove_deleted(self._run)
             self._refresh()
             self._add()
             self._linger()
@@ -125,29 +121,6 @@ class _Embedding:
         with self._run.read() as session:
             return imported(session)
 
-    def _remove(self) -> bool:
-        """Whether there was something to remove."""
-        removed = False
-        store, blobs = self._run.runtime.galleries, self._run.runtime.blobs
-        while True:
-            with self._run.read() as session:
-                gone = removals(session, ROWS)
-            if not gone:
-                if removed:
-                    release_ended(self._run)
-                return removed
-            removed = True
-            self._run.checkpoint()
-            for name in store.names():
-                store.open(name).delete([one.image_id for one in gone])
-            # Of a picture that another product shows too they are worked out again.
-            hashes = {one.sha256 for one in gone}
-            forget_features(self._run.runtime, hashes)
-            forget_mentions(self._run, hashes)
-            with self._run.write() as session:
-                self._run.progress(session, stage="removing", moved=True)
-                forget_removals(session, blobs, gone)
-
     def _refresh(self) -> bool:
         """Whether there was something to update."""
         updated = False
@@ -167,8 +140,8 @@ class _Embedding:
                     self._encoding.see_to_the_rest(session)
 
     def _add(self) -> None:
-        if is_shared(self._run.runtime) and (self._is_cut() or self._cut_missing()):
-            work_through(self._run, self._add_part, between=self._meanwhile)
+        if is_shared(self._run.runtime):
+            self._add_shared()
             return
         with self._run.read() as session:
             wanted = missing_images(session, self._gallery_id, ROUND)
@@ -176,62 +149,54 @@ class _Embedding:
             self._tell_total()
             self._encoding.encode_all(self._run, wanted)
 
+    def _add_shared(self) -> None:
+        with self._run.read() as session:
+            newest = newest_image(session)
+        # Where a lead that ended left parts, those come first.
+        self._newest = newest if is_cut(self._run) else 0
+        work_through(self._run, self._add_part, between=self._meanwhile)
+
     def _add_part(self, share: Share) -> bool:
         return add_part(share, self._encoding)
 
-    def _is_cut(self) -> bool:
-        """Whether there are parts, of a lead that ended."""
-        with self._run.read() as session:
-            self._newest = newest_image(session)
-        return is_cut(self._run)
-
-    def _cut_missing(self) -> bool:
-        """Whether so much is missing that it was cut into parts, the newest images first."""
-        with self._run.read() as session:
-            numbers = missing_numbers(session, self._gallery_id, MOST_IMAGES)
-        return self._cut(numbers)
-
-    def _cut(self, numbers: Sequence[int]) -> bool:
-        self._newest = max([self._newest, *numbers[:1]])
-        size = PART_BATCHES * self._run.runtime.settings.embed_batch
-        if len(numbers) <= size:
-            return False
-        self._tell_total()
-        pieces = (numbers[at : at + size] for at in range(0, len(numbers), size))
-        with self._run.write() as session:
-            cut(self._run, session, [(piece[-1], piece[0]) for piece in pieces])
-        return True
-
     def _meanwhile(self) -> None:
         """Between two parts: edits and deletions have their turn, and so have images that came
-        after the parts were cut, a few of which are done at once."""
-        did = [self._remove(), self._refresh()]
+        after the parts were cut."""
+        did = [remove_deleted(self._run), self._refresh()]
+        above = self._newest or None
         with self._run.read() as session:
-            newer = missing_numbers(session, self._gallery_id, MOST_IMAGES, above=self._newest)
-        if any(did) or newer:
+            numbers = missing_numbers(session, self._gallery_id, MOST_IMAGES, above=above)
+        if any(did) or numbers:
             self._tell_total()
-        if newer and not self._cut(newer):
-            with self._run.read() as session:
-                wanted = missing_between(session, self._gallery_id, newer[-1], newer[0])
-            self._encoding.encode_all(self._run, wanted)
+        if numbers:
+            self._newest = numbers[0]
+            self._take_on(numbers)
+
+    def _take_on(self, numbers: Sequence[int]) -> None:
+        """Missing images, the newest first: many are cut into parts, a few are done at once."""
+        size = PART_BATCHES * self._run.runtime.settings.embed_batch
+        if len(numbers) > size:
+            pieces = (numbers[at : at + size] for at in range(0, len(numbers), size))
+            with self._run.write() as session:
+                cut(self._run, session, [(piece[-1], piece[0]) for piece in pieces])
+            return
+        with self._run.read() as session:
+            wanted = missing_between(session, self._gallery_id, numbers[-1], numbers[0])
+        self._encoding.encode_all(self._run, wanted)
 
     def _tell_total(self) -> None:
         with self._run.write() as session:
             total = total_of(self._run.job_id, self._gallery_id)
             self._run.progress(session, stage="embedding", total=total)
 
-    def _counts(self) -> tuple[int, int]:
-        with self._run.read() as session:
-            job = session.get_one(Job, self._run.job_id)
-            return job.done, job.failed
-
     def _result(self) -> dict[str, Any]:
         watch, encoding = self._encoding.watch.seconds(), self._encoding.seconds
         busy = watch.get("encode", 0.0) / encoding if encoding else 0
-        done, failed = (now - was for now, was in zip(self._counts(), self._before, strict=True))
+        with self._run.read() as session:
+            job = session.get_one(Job, self._run.job_id)
         return {
-            "embedded": done - failed,
-            "failed": failed,
+            "embedded": job.done - job.failed,
+            "failed": job.failed,
             "seconds": dict.fromkeys(STAGES, 0.0) | watch,
             "encoder_busy": round(busy, 3),
         }

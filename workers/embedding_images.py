@@ -117,10 +117,11 @@ class Encoding:
             with self.watch.stage("upsert"):
                 hold.check()
                 self.gallery.upsert(points)
-        failures = [one for one in batch if one.error]
         with self.watch.stage("sql"), hold.write() as session:
-            noted = [(one.wanted, one.error) for one in batch]
-            unfinished = note_embedded(session, self.gallery_id, noted)
+            became = [(one.wanted, one.error) for one in batch]
+            present, unfinished = note_embedded(session, self.gallery_id, became)
+            # What a report said of a product went as it was deleted: a line would come too late.
+            failures = [one for one in batch if one.error and one.wanted.image_id in present]
             _report(session, hold.job_id, failures)
             after_commit(session, partial(EMBEDDED_IMAGES.inc, len(points)))
             if unfinished:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
-    delete,
     exists,
     func,
     literal_column,
@@ -22,12 +21,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend import clock
-from backend.blobs import BlobStore
 from backend.catalogue.attributes import filterable_attributes
 from backend.catalogue.presenting import payload_of
-from backend.catalogue.tables import Blob, Image, Product, Removal
+from backend.catalogue.tables import Image, Product, Removal
 from backend.database import Base
-from backend.feedback.service import unused_by_triplets
 from backend.gallery.port import Payload
 from backend.jobs.tables import Job
 from backend.registry.tables import Embedding
@@ -45,12 +42,12 @@ class Wanted:
     number: int
 
 
-class Gone(NamedTuple):
-    """A removal as it was read."""
+class Noted(NamedTuple):
+    """What became of a batch: the ids of images that are there still, and stay so until the
+    commit, and whether something is left to do; then the transaction ends with `ensure_embed`."""
 
-    image_id: str
-    sha256: str
-    created_at: datetime
+    present: AbstractSet[str]
+    unfinished: bool
 
 
 def missing_images(session: Session, gallery_id: str, limit: int) -> list[Wanted]:
@@ -91,14 +88,6 @@ def stale_images(session: Session, gallery_id: str, limit: int) -> list[Wanted]:
     return _wanted(session, query.order_by(Image.id).limit(limit))
 
 
-def removals(session: Session, limit: int) -> list[Gone]:
-    """Deleted images whose points, blobs and renditions may still be there."""
-    rows = session.execute(
-        select(Removal.image_id, Removal.sha256, Removal.created_at).limit(limit)
-    )
-    return [Gone(*row) for row in rows]
-
-
 def count_missing(session: Session, gallery_id: str) -> int:
     """How many images `missing_images` would give without a limit.
 
@@ -129,13 +118,12 @@ def imported(session: Session) -> int | None:
 
 def note_embedded(
     session: Session, gallery_id: str, errors: Sequence[tuple[Wanted, str | None]]
-) -> bool:
+) -> Noted:
     """Note that points were written, or why not; those of images deleted meanwhile are to go.
 
     The rows are read again here (Decision 10): an image gone since is left to the removals, and
     one that changed is stale from the start. So is one that another worker has noted too: nobody
-    knows whose payload came last. Whether this leaves something to do; then the caller ends its
-    transaction with `ensure_embed`.
+    knows whose payload came last.
     """
     present = _revisions(session, [one for one, _ in errors])
     rows = [
@@ -153,7 +141,7 @@ def note_embedded(
     for one in gone:
         _remove_again(session, one)
     stale = bool(rows) and _note(session, rows)
-    return stale or bool(gone)
+    return Noted(present.keys(), stale or bool(gone))
 
 
 def _note(session: Session, rows: Sequence[dict[str, Any]]) -> bool:
@@ -214,31 +202,6 @@ def note_payloads(session: Session, gallery_id: str, written: Sequence[Wanted]) 
             execution_options={"synchronize_session": False},
         )
     return bool(older)
-
-
-def forget_removals(session: Session, blobs: BlobStore, gone: Sequence[Gone]) -> None:
-    """Delete the blobs no image refers to any more, and the removals unless dated anew since.
-
-    The files go inside the transaction, against the rule: an import that comes upon the same
-    bytes at this moment must find either both the row and the file, or neither.
-    """
-    delete_unused_blobs(session, blobs, {one.sha256 for one in gone})
-    for one in gone:
-        as_read = (Removal.image_id == one.image_id, Removal.created_at == one.created_at)
-        session.execute(delete(Removal).where(*as_read))
-
-
-def delete_unused_blobs(session: Session, blobs: BlobStore, sha256s: Collection[str]) -> list[str]:
-    """Delete rows and files of those blobs that no image and no triplet shows; which they were."""
-    of_these = Blob.sha256.in_(sha256s)
-    # Two statements, since PostgreSQL looks for references as of a statement's beginning.
-    session.execute(select(Blob.sha256).where(of_these).order_by(Blob.sha256).with_for_update())
-    shown = exists().where(Image.sha256 == Blob.sha256)
-    unused = of_these & ~shown & unused_by_triplets()
-    deleted = session.scalars(delete(Blob).where(unused).returning(Blob.sha256)).all()
-    for sha256 in deleted:
-        blobs.delete(sha256)
-    return list(deleted)
 
 
 def _images() -> Select[Image, Product]:

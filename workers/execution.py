@@ -20,9 +20,9 @@ from backend.outages import told
 from backend.runtime import Runtime
 from workers.joining import join_in
 from workers.patience import Body, patiently
+from workers.process_name import process_name
 from workers.renewal import Renewal
 from workers.run import Run, Stopped
-from workers.sharing import holder
 
 Outcome = Literal["done", "stopped", "failed", "lapsed", "lost"]
 
@@ -44,7 +44,7 @@ def execute(
     if shutdown.is_set():
         return
     with runtime.database.write() as session:
-        token = lease.claim(session, job_id, holder())
+        token = lease.claim(session, job_id, process_name())
     if token is None:
         if not join_in(runtime, job_id, kind, shutdown):
             log.debug("stale message", job=job_id, kind=kind)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.jobs.tables import JobItem
 from workers.holding import Hold
-from workers.planning import ItemPlan
+from workers.plan_items import ItemPlan
 
 BATCH_ITEMS = 64
 BATCH_BYTES = 128 * 1024 * 1024

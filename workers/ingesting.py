@@ -38,8 +38,8 @@ from workers.holding import Hold
 from workers.import_batches import Work, next_batch, pending_stretches
 from workers.leading import cut, is_cut, work_through
 from workers.picture_intake import Intake, known_blobs, take_in
+from workers.plan_items import ItemPlan
 from workers.plan_writing import row_said_again, write_plan
-from workers.planning import ItemPlan
 from workers.prefetching import decode_threads
 from workers.run import Run
 from workers.sharing import Share, is_shared, part_of
@@ -160,12 +160,16 @@ def _write(hold: Hold, batch: Sequence[Work], intake: Intake) -> None:
 
 
 def _write_once(hold: Hold, batch: Sequence[Work], intake: Intake) -> None:
-    """Items that rely on a blob deleted meanwhile stay pending."""
+    """Items that rely on a blob deleted meanwhile stay pending, as do later ones of their SKUs."""
     request = ImportCreate.model_validate(hold.parameters)
     with hold.write() as session:
         relied = {p.sha256 for p in intake.pictures.values()} - intake.fresh
         vanished = relied - known_blobs(session, relied, hold=True).keys()
-        here = [work for work in batch if not vanished & intake.hashes(work.plan.pictures)]
+        waiting: set[int | None] = set()
+        for work in batch:
+            if vanished & intake.hashes(work.plan.pictures) or work.plan.after in waiting:
+                waiting.add(work.position)
+        here = [work for work in batch if work.position not in waiting]
         products = Batch(session, [work.plan.sku for work in here])
         taken = [(work, _take(products, work.plan, intake, request)) for work in here]
         products.write()

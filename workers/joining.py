@@ -18,10 +18,11 @@ from backend.jobs.tables import Job
 from backend.metrics import JOB_SECONDS
 from backend.runtime import Runtime
 from workers.patience import patiently
+from workers.process_name import process_name
 from workers.run import Stopped
-from workers.sharing import PartBody, Share, conclude, holder, holding, is_shared, part_body
+from workers.sharing import PartBody, Share, claimed, conclude, is_shared, part_body
 
-Outcome = Literal["part", "stopped", "failed", "lost"]
+Outcome = Literal["part", "part-stopped", "part-failed", "part-lost"]
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ def join_in(runtime: Runtime, job_id: str, kind: str, shutdown: threading.Event)
     if body is None or not is_shared(runtime):
         return False
     with runtime.database.write() as session:
-        part = parts.claim(session, job_id, holder())
+        part = parts.claim(session, job_id, process_name())
         if part is None:
             return False
         if parts.standing(session, job_id).free:
@@ -57,23 +58,23 @@ def _timed(
 def _outcome(runtime: Runtime, part: Part, body: PartBody, shutdown: threading.Event) -> Outcome:
     """Whatever fails here, the lead meets it too when it takes the part, and can tell it."""
     try:
-        with holding(runtime, part, shutdown.is_set) as share:
+        with claimed(runtime, part, shutdown.is_set) as share:
             _bind(share)
             log.info("part started")
             conclude(share, finished=patiently(share, body))
             log.info("part done")
     except Stopped:
         log.info("part stopped")
-        return "stopped"
+        return "part-stopped"
     except LeaseLost:
-        log.warning("part lost, another worker goes on")
-        return "lost"
+        log.warning("part lost, or its job is over")
+        return "part-lost"
     except AkinError as error:
         log.warning("part left to the lead", error=str(error))
-        return "failed"
+        return "part-failed"
     except Exception:
         log.exception("part left to the lead")
-        return "failed"
+        return "part-failed"
     return "part"
 
 

@@ -19,7 +19,8 @@ from backend.catalogue.imports import files_of
 from backend.catalogue.schemas import FileClaim, ImportCreate
 from backend.errors import Conflict, InvalidInput, TooLarge
 from backend.jobs.tables import Job, JobItem
-from workers.planning import ImportPlan, Item
+from workers.plan_items import Item
+from workers.planning import ImportPlan
 from workers.run import Run
 from workers.staged_files import StagedFiles
 

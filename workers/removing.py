@@ -1,98 +1,115 @@
-"""What tells of deleted pictures besides points, blobs and features: files and sentences.
+"""What is left of deleted images goes: points, features, blobs with their renditions, mentions.
 
-A picture is named by its hash: in reports of reconciliations, in logs and errors of trainings, and
-among the files of imports that have ended and may be retried.
+A deletion leaves a removal for each image, which is forgotten once all of that is done.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
-from collections.abc import Set as AbstractSet
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, delete, select, true, update
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from backend.catalogue.imports import hold_claims, release_staged, unstage_unclaimed
-from backend.catalogue.tables import Image
-from backend.feedback.tables import Triplet
-from backend.jobs.forgetting import FORGOTTEN
-from backend.jobs.reconciling import KIND as RECONCILE
-from backend.jobs.schemas import FINISHED
-from backend.jobs.tables import ImportFile, Job, JobItem
-from backend.training.tables import TrainingLogLine
+from backend.blobs import BlobStore
+from backend.catalogue.imports import release_staged
+from backend.catalogue.tables import Blob, Image, Removal
+from backend.feedback.service import unused_by_triplets
+from workers.mentions import forget_mentions
 from workers.run import Run
+from workers.training_leftovers import forget_features
 
-_HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-_AT_ONCE = 1000
-
-
-class _Said(NamedTuple):
-    """Where sentences stand: what a row is known by, the column, and which rows are looked at."""
-
-    key: tuple[Any, ...]
-    text: Any
-    where: ColumnElement[bool]
+ROWS = 256  # of removals in one transaction
+AT_ONCE = 32 * ROWS  # for all of which mentions are looked for once
 
 
-def forget_mentions(run: Run, sha256s: Collection[str]) -> None:
-    """Nothing names those of these pictures any more that neither an image nor a triplet shows."""
-    with run.read() as session:
-        gone = set(sha256s) - _shown(session, sha256s)
-        found = [(said, _mentions(session, said, gone)) for said in _SENTENCES]
-    if not gone:
-        return
-    with run.write() as session:
-        for said, sentences in found:
-            for key, text in sentences.items():
-                row = [column == value for column, value in zip(said.key, key, strict=True)]
-                session.execute(update(said.text.class_).where(*row).values({said.text: text}))
-        _forget_files(run, session, gone)
+class Gone(NamedTuple):
+    """A removal as it was read."""
+
+    image_id: str
+    sha256: str
+    created_at: datetime
 
 
-def release_ended(run: Run) -> None:
+def remove_deleted(run: Run) -> bool:
+    """Remove what is left of all images that were deleted; whether there was any.
+
+    Raises:
+        Stopped: if the run is to stop.
+        LeaseLost: if another worker may have the job by now.
+    """
+    removed = False
+    while True:
+        with run.read() as session:
+            gone = removals(session, run.at_once(AT_ONCE))
+        if not gone:
+            if removed:
+                _release_ended(run)
+            return removed
+        removed = True
+        _remove(run, gone)
+
+
+def _remove(run: Run, gone: Sequence[Gone]) -> None:
+    chunks = [gone[at : at + ROWS] for at in range(0, len(gone), ROWS)]
+    for chunk in chunks:
+        _delete_points(run, chunk)
+    # Of a picture that another product shows too they are worked out again.
+    hashes = {one.sha256 for one in gone}
+    forget_features(run.runtime, hashes)
+    forget_mentions(run, hashes)
+    for chunk in chunks:
+        run.checkpoint()
+        with run.write() as session:
+            run.progress(session, stage="removing", moved=True)
+            forget_removals(session, run.runtime.blobs, chunk)
+
+
+def _delete_points(run: Run, gone: Sequence[Gone]) -> None:
+    run.checkpoint()
+    store = run.runtime.galleries
+    for name in store.names():
+        store.open(name).delete([one.image_id for one in gone])
+
+
+def removals(session: Session, limit: int) -> list[Gone]:
+    """Deleted images whose points, blobs and renditions may still be there."""
+    rows = session.execute(
+        select(Removal.image_id, Removal.sha256, Removal.created_at).limit(limit)
+    )
+    return [Gone(*row) for row in rows]
+
+
+def forget_removals(session: Session, blobs: BlobStore, gone: Sequence[Gone]) -> None:
+    """Delete the blobs no image refers to any more, and the removals unless dated anew since.
+
+    The files go inside the transaction, against the rule: an import that comes upon the same
+    bytes at this moment must find either both the row and the file, or neither.
+    """
+    delete_unused_blobs(session, blobs, {one.sha256 for one in gone})
+    for one in gone:
+        as_read = (Removal.image_id == one.image_id, Removal.created_at == one.created_at)
+        session.execute(delete(Removal).where(*as_read))
+
+
+def delete_unused_blobs(session: Session, blobs: BlobStore, sha256s: Collection[str]) -> list[str]:
+    """Delete rows and files of those blobs that no image and no triplet shows; which they were."""
+    of_these = Blob.sha256.in_(sha256s)
+    # Two statements, since PostgreSQL looks for references as of a statement's beginning.
+    session.execute(select(Blob.sha256).where(of_these).order_by(Blob.sha256).with_for_update())
+    shown = exists().where(Image.sha256 == Blob.sha256)
+    unused = of_these & ~shown & unused_by_triplets()
+    deleted = session.scalars(delete(Blob).where(unused).returning(Blob.sha256)).all()
+    for sha256 in deleted:
+        blobs.delete(sha256)
+    return list(deleted)
+
+
+def _release_ended(run: Run) -> None:
     """Files of imports that are over go now, not only once the next import ends."""
     while True:
         run.checkpoint()
         with run.write() as session:
             if not release_staged(session, run.runtime.blobs):
                 return
-
-
-def _shown(session: Session, sha256s: Collection[str]) -> set[str]:
-    images = select(Image.sha256).where(Image.sha256.in_(sha256s))
-    triplets = select(Triplet.reference_sha256).where(Triplet.reference_sha256.in_(sha256s))
-    return {*session.scalars(images), *filter(None, session.scalars(triplets))}
-
-
-def _mentions(session: Session, said: _Said, gone: AbstractSet[str]) -> dict[tuple[Any, ...], str]:
-    """The sentences that name one of these, by their rows' keys, as they are without it."""
-    columns = [*said.key, said.text]
-    query = select(*columns).where(said.where, said.text.is_not(None))
-    found: dict[tuple[Any, ...], str] = {}
-    for *key, text in session.execute(query.execution_options(yield_per=_AT_ONCE)):
-        if not gone.isdisjoint(_HASH.findall(text)):
-            found[tuple(key)] = _HASH.sub(
-                lambda named: FORGOTTEN if named[0] in gone else named[0], text
-            )
-    return found
-
-
-def _forget_files(run: Run, session: Session, gone: Collection[str]) -> None:
-    hold_claims(session)
-    ended = select(Job.id).where(Job.state.in_(FINISHED))
-    theirs = (ImportFile.sha256.in_(gone), ImportFile.job_id.in_(ended))
-    session.execute(delete(ImportFile).where(*theirs))
-    unstage_unclaimed(session, run.runtime.blobs, gone)
-
-
-_SENTENCES = (
-    _Said(
-        (JobItem.job_id, JobItem.position),
-        JobItem.reason,
-        JobItem.job_id.in_(select(Job.id).where(Job.kind == RECONCILE)),
-    ),
-    _Said((TrainingLogLine.job_id, TrainingLogLine.number), TrainingLogLine.text, true()),
-    _Said((Job.id,), Job.error, true()),
-)

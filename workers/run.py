@@ -47,6 +47,7 @@ class Run:
         self._renewal = renewal
         self._shutdown = shutdown
         self._pace = Pace()
+        self._stage: str | None = None
         self._attempt = job.attempts
         self._moved = False
 
@@ -129,13 +130,14 @@ class Run:
     ) -> None:
         """Say how far the job is, in whole numbers so far; kept with the write transaction.
 
+        stage: what it is at now; the rate is of this stage, and counted anew in another.
         moved: that it got on by a step which `done` does not count.
         checked: how many of how many things have been looked at, while the total is not known.
         """
         told = {"stage": stage, "done": done, "failed": failed, "total": total}
         given: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
-        if stage is not None:
-            self._pace = Pace()
+        if stage not in (None, self._stage):
+            self._pace, self._stage = Pace(), stage
         if done is not None:
             given["result"] = {PROGRESS: {"rate": self._pace.after(done)}}
         elif checked is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -149,13 +147,18 @@ def is_shared(runtime: Runtime) -> bool:
 
 
 @contextmanager
-def holding(
-    runtime: Runtime, part: Part, stopping: Callable[[], bool], rate: Rate | None = None
+def claimed(
+    runtime: Runtime,
+    part: Part,
+    stopping: Callable[[], bool],
+    *,
+    leads: bool = False,
+    rate: Rate | None = None,
 ) -> Iterator[Share]:
     """A claimed part in the worker's hands: its lease is kept, and given back if the work fails.
 
     An end that was asked for is not counted as an attempt, nor is the lead's, who ends the job.
-    stopping, rate: as for `Share`.
+    leads: whether it is the lead's. stopping, rate: as for `Share`.
 
     Raises:
         LeaseLost: if it is lost already.
@@ -168,7 +171,7 @@ def holding(
         except LeaseLost:
             raise
         except Exception as error:
-            counted = rate is None and not isinstance(error, Stopped)
+            counted = not leads and not isinstance(error, Stopped)
             _give_back(runtime, part, counted=counted)
             raise
 
@@ -180,11 +183,6 @@ def conclude(share: Share, *, finished: bool) -> None:
             parts.finish(session, share.part)
         else:
             parts.give_back(session, share.part, counted=False)
-
-
-def holder() -> str:
-    """By which name a lease of this process is known."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _give_back(runtime: Runtime, part: Part, *, counted: bool) -> None:

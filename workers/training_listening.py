@@ -24,7 +24,6 @@ class Listener:
         self._run = run
         self._preparing: Stage = stage
         self._known = known
-        self._stage: Stage | None = None
         self._points: list[PointOut] = []
         self._log: list[str] = []
         self._at: Preparing | Step | None = None
@@ -63,22 +62,15 @@ class Listener:
             add_points(session, self._run.job_id, self._points)
             add_log(session, self._run.job_id, self._log)
             if isinstance(self._at, Step):
-                stage = self._turn_to("training")
                 done, total = self._at.step, self._at.steps
-                self._run.progress(session, stage=stage, done=done, total=total, moved=moved)
+                self._run.progress(session, stage="training", done=done, total=total, moved=moved)
             elif self._at is not None:
-                stage = self._turn_to(self._preparing)
-                checked = (self._at.done, self._at.total)
+                stage, checked = self._preparing, (self._at.done, self._at.total)
                 self._run.progress(session, stage=stage, checked=checked, moved=moved)
             else:
                 self._run.progress(session, moved=moved)
         self._points, self._log, self._at = [], [], None
         self._written = clock.monotonic()
-
-    def _turn_to(self, stage: Stage) -> Stage | None:
-        """The stage if it is another than before: a job's rate is counted anew in each."""
-        before, self._stage = self._stage, stage
-        return None if before == stage else stage
 
 
 def _point(step: Step) -> PointOut:

@@ -22,7 +22,7 @@ def test_bytes_are_counted_by_what_files_hold(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_whole_of_it_runs_small(monkeypatch: pytest.MonkeyPatch) -> None:
     tables = []
-    monkeypatch.setattr(scaling, "write", lambda *told: tables.append(told[2]))
+    monkeypatch.setattr(scaling, "write", lambda *told, **_: tables.append(told[2]))
     scaling.main(2_000)
     (table,) = tables
     rows = {str(row[0]): row[1:] for row in table.rows}

@@ -66,13 +66,13 @@ def site() -> Iterator[Site]:
         stdin=subprocess.PIPE,
     )
     url = f"http://127.0.0.1:{port}"
-    _wait_for(f"{url}/_stcore/health")
+    wait_for(f"{url}/_stcore/health")
     yield Site(url, api_port)
     child.kill()
     child.wait()
 
 
-def _wait_for(url: str, seconds: float = 60) -> None:
+def wait_for(url: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -322,7 +322,9 @@ def test_an_admin_overrides_the_gate_and_goes_back(open_shop: Shop, page: Page) 
     expect(dialog).to_have_count(0)
     expect(cancel).to_have_count(0)
     assert open_shop.deployments[-1].reason == "for the fair"
-    link = page.get_by_role("link", name="Export").get_attribute("href") or ""
+    page.get_by_role("button", name="Export").click()
+    link = page.get_by_role("link", name="Download the zip").get_attribute("href") or ""
+    page.keyboard.press("Escape")
     assert httpx.get(link).text == f"the zip of {new.name}"
     page.get_by_role("button", name="Roll back").click()
     dialog.get_by_role("button", name="Roll back").click()

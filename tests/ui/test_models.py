@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backend.client import AkinClient
 from backend.registry.schemas import VersionOut
 from backend.training.schemas import LogLineOut, PointOut
 from tests.ui.conftest import Visit, html, run
@@ -15,6 +16,7 @@ from tests.ui.shop import OPENED, Shop
 from tests.ui.shop_jobs import add_job
 from tests.ui.standin_admin import add_gallery
 from tests.ui.standin_models import add_version, deploy, training, waiting
+from ui.connection import TOKEN
 from ui.version_figures import chart, held_out, table
 
 FIGURES: dict[str, Any] = {
@@ -322,3 +324,26 @@ def test_a_model_is_brought_in_and_what_is_none_is_refused(
     page.file_uploader(key="model_file_0").set_value(("m.zip", b"PK..", "application/zip")).run()
     page.button(key="model_send").click().run()
     assert [one.name for one in shop.versions.values()] == ["akin-demo · sum", "of winter"]
+
+
+def test_a_download_is_signed_once_it_is_wanted(
+    visit: Visit, shop: Shop, first: VersionOut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not at every draw of every card: each is a question to the API."""
+    signed: list[str] = []
+
+    def link(_: AkinClient, path: str) -> str:
+        signed.append(path)
+        return f"{path}?signature=1"
+
+    monkeypatch.setattr(AkinClient, "link", link)
+    version = measured(shop)
+    page = visit("models")
+    page.session_state[TOKEN] = "a token"
+    assert not page.run().exception
+    assert signed == []
+    page.session_state[f"export_{version.id}"] = True
+    page.run()
+    assert signed == [f"/v1/models/{version.id}/artefact"]
+    (download,) = page.get("link_button")
+    assert download.proto.url.endswith("?signature=1")

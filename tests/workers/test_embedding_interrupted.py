@@ -27,19 +27,21 @@ from tests.workers.workshop import (
     ids,
     import_files,
     job_of,
+    photo,
     photos,
     products,
+    report,
     run_embeds,
 )
 from workers.embedding import embed
 from workers.embedding_rows import (
+    Noted,
     anything_left,
-    forget_removals,
     missing_images,
     note_embedded,
-    removals,
 )
 from workers.execution import execute
+from workers.removing import forget_removals, removals
 from workers.vectors import encode
 
 
@@ -49,10 +51,10 @@ def test_an_image_deleted_between_encoding_and_noting_is_not_resurrected(
     """Decision 10: the deletion, and its removal of points, come before the upsert."""
     import_files(runtime, photos(4))
 
-    def delete_first(session: Session, *rest) -> None:
+    def delete_first(session: Session, *rest) -> Noted:
         delete_all(session, runtime)
         session.query(Removal).delete()
-        note_embedded(session, *rest)
+        return note_embedded(session, *rest)
 
     monkeypatch.setattr("workers.embedding_images.note_embedded", delete_first)
     (job,) = run_embeds(runtime)
@@ -61,15 +63,33 @@ def test_an_image_deleted_between_encoding_and_noting_is_not_resurrected(
     assert embeddings(runtime) == {}
 
 
+def test_no_report_names_a_product_that_was_deleted_before_its_image_was_refused(
+    runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines about it are blanked as it is deleted; one written later would stay."""
+    import_files(runtime, {"QX-7.png": photo("red", "PNG"), "CAP.png": photo("blue", "PNG")})
+    for product in products(runtime).values():
+        runtime.blobs.delete(product.images[0].sha256)
+
+    def delete_first(session: Session, *rest) -> Noted:
+        delete_products(session, runtime.queue, [products(runtime)["QX-7"].id])
+        return note_embedded(session, *rest)
+
+    monkeypatch.setattr("workers.embedding_images.note_embedded", delete_first)
+    (job,) = run_embeds(runtime)
+    assert [line.name for line in report(runtime, job)] == ["CAP"]
+    assert (job.done, job.failed) == (2, 1)
+
+
 def test_an_edit_between_encoding_and_noting_is_caught_up_with(
     runtime: Runtime, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_files(runtime, photos(1))
     (product,) = products(runtime).values()
 
-    def edit_first(session: Session, *rest) -> None:
+    def edit_first(session: Session, *rest) -> Noted:
         update_product(session, runtime.queue, product.id, ProductUpdate(category="hat"))
-        note_embedded(session, *rest)
+        return note_embedded(session, *rest)
 
     monkeypatch.setattr("workers.embedding_images.note_embedded", edit_first)
     (job,) = run_embeds(runtime)
@@ -254,6 +274,7 @@ def test_it_stops_between_batches_and_goes_on_later(
     assert gallery.count() == job.done == len(embeddings(runtime))
     (job,) = run_embeds(runtime)
     assert (job.state, job.done, gallery.count()) == ("done", 20, 20)
+    assert job.result["embedded"] == 20, "it tells of the whole job and not of its last worker"
 
 
 def test_points_written_by_a_worker_that_then_died_are_written_again(

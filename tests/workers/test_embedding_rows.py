@@ -110,9 +110,9 @@ def test_an_image_edited_after_it_was_read_is_stale_at_once(shop: Database, queu
 def test_what_two_workers_note_is_stale_for_nobody_knows_who_wrote_last(shop: Database) -> None:
     read = missing(shop, 3)
     with shop.write() as session:
-        assert not note_embedded(session, HERE, [(one, None) for one in read[:2]])
+        assert not note_embedded(session, HERE, [(one, None) for one in read[:2]]).unfinished
     with shop.write() as session:
-        assert note_embedded(session, HERE, [(one, None) for one in reversed(read)])
+        assert note_embedded(session, HERE, [(one, None) for one in reversed(read)]).unfinished
     assert stale(shop) == [sha(4), sha(5)]
 
 
@@ -125,7 +125,11 @@ def test_what_is_noted_says_whether_something_is_left_to_do(shop: Database, queu
     left = []
     for images in by_product:
         with shop.write() as session:
-            left.append(note_embedded(session, HERE, [(one, None) for one in images]))
+            noted = note_embedded(session, HERE, [(one, None) for one in images])
+            left.append(noted.unfinished)
+            assert noted.present == (
+                set() if images == by_product[1] else {one.image_id for one in images}
+            )
     assert left == [True, True, False]
 
 

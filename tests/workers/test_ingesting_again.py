@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from backend.catalogue.intake import Batch
 from backend.database import Database
 from backend.runtime import Runtime
 from tests.backend.catalogue.stock import product
-from tests.workers.workshop import import_files, job_of, open_import, photos, products, report
-from workers import plan_writing
+from tests.workers.workshop import (
+    import_files,
+    job_of,
+    open_import,
+    photo,
+    photos,
+    products,
+    report,
+)
+from workers import ingesting, plan_writing
 from workers.execution import execute
 from workers.ingesting import ingest
-from workers.planning import Item
+from workers.picture_intake import known_blobs
+from workers.plan_items import Item
 
 
 def test_a_plan_that_was_cut_short_is_made_anew(
@@ -41,6 +53,29 @@ def test_a_plan_that_was_cut_short_is_made_anew(
     job = job_of(runtime, job_id)
     assert (job.state, job.total, job.result["created"]) == ("done", 5, 5)
     assert len(report(runtime, job)) == 5
+
+
+def test_items_of_one_sku_keep_their_order_where_a_picture_goes_meanwhile(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of them waits for its bytes, so the second waits for it."""
+    picture = photo()
+    import_files(runtime, {"cap.jpg": picture})
+    asked: list[int] = []
+
+    def gone_at_first(session: Session, sha256s: Collection[str], **how: bool) -> dict[str, Any]:
+        asked.append(len(sha256s))
+        return {} if len(asked) == 1 else known_blobs(session, sha256s, **how)
+
+    monkeypatch.setattr(ingesting, "known_blobs", gone_at_first)
+    lists = {
+        name: f"sku,title,image\nS,{title},{image}\n".encode()
+        for name, title, image in (("a.csv", "First", "cap.jpg"), ("b.csv", "Second", "hat.jpg"))
+    }
+    job = import_files(runtime, {**lists, "cap.jpg": picture, "hat.jpg": photo("blue")})
+    assert (job.result["created"], job.result["updated"]) == (1, 1)
+    assert len(asked) == 2
+    assert products(runtime)["S"].title == "Second"
 
 
 @pytest.mark.services

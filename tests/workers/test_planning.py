@@ -40,7 +40,8 @@ from tests.workers.workshop import (
 )
 from workers import plan_writing
 from workers.execution import execute
-from workers.planning import ImportPlan, Item
+from workers.plan_items import Item
+from workers.planning import ImportPlan
 from workers.run import Run
 from workers.staged_files import StagedFiles
 

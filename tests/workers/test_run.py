@@ -97,14 +97,16 @@ def test_what_is_counted_adds_to_what_others_count_at_the_same_time(runtime: Run
         assert (job.done, job.failed) == (15, 1)
 
 
+@pytest.mark.parametrize("always_named", [True, False])
 def test_progress_tells_its_rate_of_this_stage_and_run(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, always_named: bool
 ) -> None:
     seconds = iter([10.0, 12.0, 20.0, 25.0])
     with running(runtime) as run:
         monkeypatch.setattr("workers.pace.clock.monotonic", lambda: next(seconds))
         rates = []
-        for stage, done in (("reading", 4), (None, 10), ("storing", 10), (None, 60)):
+        again = ("reading", "storing") if always_named else (None, None)
+        for stage, done in (("reading", 4), (again[0], 10), ("storing", 10), (again[1], 60)):
             with run.write() as session:
                 run.progress(session, stage=stage, done=done, total=100)
             rates.append(service.to_schema(job_of(run)).rate)

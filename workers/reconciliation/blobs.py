@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from backend.blob_files import StoredFile
 from backend.blobs import Area
 from backend.errors import NotFound, Unavailable
-from workers.embedding_rows import delete_unused_blobs
 from workers.reconciliation import blob_rows as rows
 from workers.reconciliation.blob_rows import BlobRow
 from workers.reconciliation.comparing import in_batches, paged, side_by_side
 from workers.reconciliation.rounds import GRACE_ASIDE, Round
+from workers.removing import delete_unused_blobs
 
 AT_ONCE = 500  # in one transaction
 _BYTES, _RENDITION = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{64}\.webp")

@@ -33,9 +33,9 @@ from workers.embedding_rows import (
     missing_images,
     note_embedded,
     note_payloads,
-    removals,
     stale_images,
 )
+from workers.removing import removals
 
 PRODUCTS = 3000
 JOB = "11111111-1111-1111-1111-111111111111"

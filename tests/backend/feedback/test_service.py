@@ -23,8 +23,8 @@ from backend.feedback.tables import UNSCORED, Triplet
 from backend.jobs.broker import Queue
 from tests.backend.catalogue.stock import FACTS, count, embed_jobs, gallery, sha
 from tests.backend.feedback.stock import images, say, stocked, triplets
-from workers.embedding_rows import delete_unused_blobs, forget_removals, removals
 from workers.reconciliation import blob_rows
+from workers.removing import delete_unused_blobs, forget_removals, removals
 
 UPLOADED = sha(77)
 

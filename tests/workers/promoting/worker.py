@@ -26,7 +26,7 @@ from backend.registry.deployments import active
 from backend.registry.tables import ModelVersion
 from backend.runtime import Runtime
 from tests.workers.training.installations import opened
-from workers import embedding, promoting
+from workers import embedding, embedding_images, promoting
 from workers.embedding import reembed
 from workers.execution import execute
 from workers.run import Run
@@ -40,15 +40,20 @@ NEW = "seeing"
 PROMOTION: dict[str, Point] = {
     "in the transaction that asks for it": (promotion, "ensure_embed", "after", 1),
     "when it is asked for, before any message": (Queue, "send", "before", 1),
-    "before its gallery is made": (embedding._Embedding, "_opened", "before", 1),
+    "before its gallery is made": (embedding_images.Encoding, "_opened", "before", 1),
     "when its gallery is made, before the first picture": (
         embedding._Embedding,
         "_add",
         "before",
         1,
     ),
-    "when points are stored, before they are noted": (embedding, "note_embedded", "before", 2),
-    "in the transaction that notes them": (embedding, "note_embedded", "after", 1),
+    "when points are stored, before they are noted": (
+        embedding_images,
+        "note_embedded",
+        "before",
+        2,
+    ),
+    "in the transaction that notes them": (embedding_images, "note_embedded", "after", 1),
     "when all is embedded, before the job is done": (Run, "finish", "before", 1),
     "when the job is done, before the switch": (embedding, "settle", "before", 1),
     "when the gallery is in its fastest form, before the switch": (

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from prometheus_client import REGISTRY
 
 from backend.jobs import service
 from backend.jobs.lease import LEASE_SECONDS, MAX_ATTEMPTS
@@ -31,6 +32,12 @@ from tests.workers.workshop import (
 )
 from workers.execution import BUG
 from workers.holding import Hold
+
+
+def ended(outcome: str) -> float:
+    """How many imports, or parts of them, came to this end in this process."""
+    labels = {"kind": "ingest", "outcome": outcome}
+    return REGISTRY.get_sample_value("akin_job_seconds_count", labels) or 0
 
 
 def test_the_part_of_a_worker_that_was_killed_is_taken_over(
@@ -177,9 +184,11 @@ def test_what_fails_another_is_left_to_the_lead_who_can_tell_it(
             raise ZeroDivisionError
 
     stage.before = fail
+    failed, failed_parts = ended("failed"), ended("part-failed")
     with led(runtime, job_id, come):
         wake(runtime, job_id)
         assert job_of(runtime, job_id).state == "running"
+        assert (ended("failed"), ended("part-failed")) == (failed, failed_parts + 1)
         wake(runtime, job_id)
         assert stage.positions == [8, 9, 10, 11], "the next one takes another part"
         go.set()
