@@ -38,7 +38,7 @@ up: install ## start Akin on your own data folder
 	$(BIN)/akin up
 
 test: install ## the whole test suite (slow ones aside)
-	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n $$(n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4))) --dist loadfile
 
 test-slow: install ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

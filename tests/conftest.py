@@ -48,6 +48,9 @@ structlog.configure(
 )
 
 
+gc.disable()  # until everything is imported
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Let the garbage collector leave alone what was imported, and look less often: torch and
@@ -55,6 +58,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:

@@ -95,7 +95,13 @@ def test_texts_beyond_what_the_model_reads_are_told_and_cut(given, tmp_path):
     assert "texts are cut: the model reads no more." in " ".join(done.stderr.split())
 
 
-@pytest.mark.parametrize("recipe", ["combiner", "clip-finetune", "spn-bank"])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "combiner",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("clip-finetune", "spn-bank")),
+    ],
+)
 def test_a_run_is_not_gone_on_with_over_another_backbone(given, tmp_path, recipe):
     own = SMALL if recipe == "combiner" else SMALL[:2]
     options = [word for option in own for word in ("--set", option)]
@@ -114,7 +120,11 @@ def test_a_run_is_not_gone_on_with_over_another_backbone(given, tmp_path, recipe
 
 @pytest.mark.parametrize(
     ("option", "was", "now"),
-    [("dropout", "0.5", "0.1"), ("mean", "arithmetic", "harmonic"), ("seed", "0", "1")],
+    [
+        ("dropout", "0.5", "0.1"),
+        pytest.param("mean", "arithmetic", "harmonic", marks=pytest.mark.slow),
+        pytest.param("seed", "0", "1", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_is_not_gone_on_with_other_options(given, option, was, now):
     options = [word for one in SMALL for word in ("--set", one)]

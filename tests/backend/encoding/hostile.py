@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def png(
     return SIGNATURE + header + b"".join(extra) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+@cache
 def zeros(size: int) -> bytes:
     """So many zero bytes, packed a thousand to one."""
     packer = zlib.compressobj(9)

@@ -67,7 +67,13 @@ def test_a_child_that_hangs_is_told_in_time(make, size):
     assert pool.pixels(saved(noise(9, 9)), SEE).shape == (3, 32, 32)
 
 
-@pytest.mark.parametrize("crash", [signal.SIGSEGV, signal.SIGABRT, signal.SIGPROF])
+@pytest.mark.parametrize(
+    "crash",
+    [
+        signal.SIGSEGV,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGABRT, signal.SIGPROF)),
+    ],
+)
 def test_a_child_that_crashes_takes_its_picture_only(make, slow, crash):
     pool = make(2, seconds=60)
     answer, pid = in_the_middle(pool, slow)
