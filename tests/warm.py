@@ -248,8 +248,10 @@ def _exit_code(module: str) -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # a fifth of the time, as none of it is garbage
     for name in WARM:
         import_module(name)
+    gc.enable()
     gc.freeze()  # pages that a collection would write to are shared by all that is forked
     if (todo := _serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         _become(todo)

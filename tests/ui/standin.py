@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from fastapi import FastAPI, Form, Query, Request, Response, UploadFile
 from fastapi.responses import JSONResponse
@@ -60,8 +61,37 @@ COMPOSERS = [
 @contextmanager
 def serve(shop: Shop, port: int = 0) -> Iterator[str]:
     """Serve the shop on loopback; the URL."""
-    with served(create_app(shop), port) as url:
+    with _SHOWN.showing(shop), served(_app(), port) as url:
         yield url
+
+
+class _Shown:
+    """Stands for the shop that is served at the moment, so that one app serves those of all tests:
+    FastAPI takes a fifth of a second to read the signatures of its routes."""
+
+    def __init__(self) -> None:
+        vars(self)["now"] = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["now"], name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(vars(self)["now"], name, value)
+
+    @contextmanager
+    def showing(self, shop: Shop) -> Iterator[None]:
+        before = vars(self)["now"]
+        vars(self)["now"] = shop
+        yield
+        vars(self)["now"] = before
+
+
+_SHOWN = _Shown()
+
+
+@cache
+def _app() -> FastAPI:
+    return create_app(cast(Shop, _SHOWN))
 
 
 def create_app(shop: Shop) -> FastAPI:

@@ -106,6 +106,12 @@ def open_shop(shop: Shop, site: Site) -> Iterator[Shop]:
         yield shop
 
 
+def at_rest(page: Page) -> None:
+    """Wait until the page is drawn: a file that is chosen while it is can be lost."""
+    app = page.locator("[data-testid=stApp]")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def titles(page: Page) -> list[str]:
     return [title for title in page.locator(".akin-title").all_inner_texts() if title]
 
@@ -222,6 +228,7 @@ def test_a_manager_adds_edits_and_deletes(open_shop: Shop, page: Page, tmp_path:
     assert len(open_shop.products) == 48
 
 
+@pytest.mark.slow
 def test_a_manager_corrects_a_list_before_adding_it(
     open_shop: Shop, page: Page, tmp_path: Path
 ) -> None:
@@ -248,6 +255,7 @@ def test_a_manager_corrects_a_list_before_adding_it(
     expect(page.locator(".st-key-import_stages [role=progressbar]")).to_have_count(4)
 
 
+@pytest.mark.slow
 def test_a_manager_turns_pages_and_exports_what_is_filtered(open_shop: Shop, page: Page) -> None:
     for number in range(60):
         open_shop.add(f"X{number:03}", ProductFields(title=f"Thing {number}", category="thing"))
@@ -292,6 +300,7 @@ def test_what_a_shopper_says_is_reviewed(open_shop: Shop, page: Page, tmp_path: 
     rows = '[{"candidate": "A", "target": "B", "captions": ["is red"]}, {"candidate": "A"}]'
     (tmp_path / "f.json").write_text(rows)
     page.get_by_role("button", name="Import").click()
+    at_rest(page)
     page.locator("[data-testid=stPopoverBody] input[type=file]").set_input_files(
         tmp_path / "f.json"
     )
@@ -299,6 +308,7 @@ def test_what_a_shopper_says_is_reviewed(open_shop: Shop, page: Page, tmp_path: 
     expect(page.locator(".akin-pair")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_an_admin_overrides_the_gate_and_goes_back(open_shop: Shop, page: Page) -> None:
     add_gallery(open_shop, "g-9f86", active=True)
     deploy(open_shop, add_version(open_shop, "the sum").id, "at start")

@@ -41,6 +41,7 @@ def test_the_kernel_ends_a_child_where_the_parents_clock_does_not(start) -> None
     assert not child.alive
 
 
+@pytest.mark.slow
 def test_a_child_may_work_for_longer_than_a_picture_may_take(start) -> None:
     child, data = start(0.1), saved(noise(1200, 900), "JPEG")
     while sum(psutil.Process(child.pid).cpu_times()[:2]) < 4:

@@ -259,6 +259,7 @@ def test_a_child_that_is_silent_at_its_start_is_given_up(make, monkeypatch, tmp_
         make(1).warm_up()
 
 
+@pytest.mark.slow
 def test_many_pictures_do_not_make_a_child_grow(make):
     pool = make(1)
     data = saved(noise(26, 18).resize((2600, 1800)), "JPEG")

@@ -222,6 +222,7 @@ def test_an_unchanged_or_little_changed_gallery_is_not_optimised_again(smaller):
     assert (told, index_types(path)) == ([], before)
 
 
+@pytest.mark.slow
 def test_a_much_changed_gallery_is_optimised_again(smaller):
     gallery, vectors, _ = smaller
     told: list[int] = []

@@ -201,6 +201,7 @@ def test_who_opens_or_asks_meanwhile_waits_and_loads_nothing_twice(folder, monke
     store.close()
 
 
+@pytest.mark.slow
 def test_the_child_is_told_how_much_may_stay_outside_the_graph(folder):
     store = EdgeGalleryStore(folder, exact_below=1_000)
     store.open("main").optimise()

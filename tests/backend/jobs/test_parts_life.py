@@ -208,7 +208,13 @@ class Sharing(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("queue")
 @pytest.mark.parametrize(
-    ("kind", "examples"), [("sqlite", 24), pytest.param("postgres", 8, marks=pytest.mark.services)]
+    ("kind", "examples"),
+    [
+        ("sqlite", 12),
+        pytest.param("postgres", 6, marks=pytest.mark.services),
+        pytest.param("sqlite", 60, marks=pytest.mark.slow),
+        pytest.param("postgres", 20, marks=[pytest.mark.slow, pytest.mark.services]),
+    ],
 )
 def test_no_order_of_events_does_an_item_twice_or_never(
     request: pytest.FixtureRequest, kind: str, examples: int

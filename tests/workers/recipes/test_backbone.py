@@ -232,6 +232,7 @@ def test_the_learning_rate_warms_up_and_ends_at_zero():
     assert factors[100] == pytest.approx(0.0)
 
 
+@pytest.mark.slow
 def test_a_run_from_the_command_line_ends_in_a_folder_that_loads(tiny, tmp_path, photo_folder):
     options = ["--out", str(tmp_path), "--photos", str(photo_folder), "--steps", "2"]
     options += ["--families", "4", "--batch", "24", "--threads", "1", "--held-out", "6"]

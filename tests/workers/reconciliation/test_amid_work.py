@@ -13,14 +13,17 @@ import pytest
 from backend import clock
 from backend.errors import Unavailable
 from tests.workers import workshop
-from tests.workers.reconciliation.conftest import PROFILES
 from tests.workers.reconciliation.damaged_shop import DamagedShop
 from workers.reconciliation.rounds import Round
 
 PICTURES = 48
+SLOW_ON_A_SERVER = [
+    "embedded",
+    pytest.param("server", marks=[pytest.mark.services, pytest.mark.slow]),
+]
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", SLOW_ON_A_SERVER)
 def test_an_import_and_its_embedding_are_let_alone(
     open_shop: Callable[[str], DamagedShop], profile: str
 ) -> None:
@@ -55,7 +58,7 @@ def test_an_import_and_its_embedding_are_let_alone(
     assert len(shop.ids()) == PICTURES
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", SLOW_ON_A_SERVER)
 def test_files_taken_away_under_an_import_are_stored_again(
     open_shop: Callable[[str], DamagedShop], profile: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

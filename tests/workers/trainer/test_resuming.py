@@ -174,6 +174,7 @@ def test_the_curves_are_on_the_disk_before_the_checkpoint_they_lead_to(tmp_path,
     assert all(step == told for step, told in seen)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_run_goes_on(tmp_path):
     path = tmp_path / "run" / CHECKPOINT
     for _ in range(2):

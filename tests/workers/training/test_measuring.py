@@ -69,6 +69,7 @@ def other(shop: Runtime, name: str = "product", **changes: str) -> str:
         return add_version(session, active(session), name, **facts).id
 
 
+@pytest.mark.slow
 def test_what_is_measured_later_is_what_the_training_itself_measured(shop, accepted):
     """The same triplets, the same questions, the same draws: the same figures to the last digit."""
     version = version_of(shop, ask_and_train(shop))
