@@ -112,11 +112,12 @@ def peak_of_planning(runtime: Runtime, rows: int) -> int:
     return peak
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("few", "many", "page", "a_row"),
     [
         (300, 1_500, 100, 500),  # so few that the manifest's own text, read at once, counts
-        pytest.param(2_000, 20_000, 500, 100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+        pytest.param(2_000, 20_000, 500, 100, marks=pytest.mark.timeout(1800)),
     ],
 )
 def test_the_memory_of_a_plan_does_not_grow_with_its_rows(

@@ -17,6 +17,8 @@ from backend.gallery.filters import Condition, Filter
 from backend.gallery.port import Point
 from tests.backend.gallery.conftest import image_id
 
+pytestmark = pytest.mark.slow
+
 # The engine scans fewer than 10 MB of vectors, also those that a filter leaves: 10,240 of this dim.
 POINTS, DIM = 20_000, 256
 SCANNED_BELOW = 10_240
@@ -222,7 +224,6 @@ def test_an_unchanged_or_little_changed_gallery_is_not_optimised_again(smaller):
     assert (told, index_types(path)) == ([], before)
 
 
-@pytest.mark.slow
 def test_a_much_changed_gallery_is_optimised_again(smaller):
     gallery, vectors, _ = smaller
     told: list[int] = []

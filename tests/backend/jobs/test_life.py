@@ -149,7 +149,7 @@ def test_no_order_of_events_breaks_the_rules(migrated_sqlite: Path) -> None:
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=40,
+            max_examples=20,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
