@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,12 @@ class ApiError(AkinError):
         self.code = code
 
 
+def _authorities(url: str) -> ssl.SSLContext | bool:
+    """Whose certificates are believed: the usual ones; none where nothing is encrypted, as reading
+    them all takes longer than many an answer."""
+    return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class Transport:
     """Sends requests; a refusal is raised as `ApiError`, silence as `Unavailable`.
 
@@ -45,7 +52,9 @@ class Transport:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         if address is not None:
             headers["X-Forwarded-For"] = address
-        self._http = http or httpx.Client(base_url=self.url, timeout=timeout, headers=headers)
+        self._http = http or httpx.Client(
+            base_url=self.url, timeout=timeout, headers=headers, verify=_authorities(self.url)
+        )
 
     def __enter__(self) -> Self:
         return self
