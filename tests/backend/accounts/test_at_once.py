@@ -38,6 +38,12 @@ def guard(people: Database) -> Guard:
     return Guard(Settings(), people)
 
 
+def committed(people: Database, work: Callable[..., object], *given: object) -> None:
+    """Work in a transaction of its own, for a thread beside the test's."""
+    with people.write() as session:
+        work(session, *given)
+
+
 def test_a_login_waits_for_who_disables_its_user(people: Database, guard: Guard) -> None:
     with ThreadPoolExecutor(1) as pool:
         with people.write() as session:
@@ -49,14 +55,12 @@ def test_a_login_waits_for_who_disables_its_user(people: Database, guard: Guard)
 
 
 def test_of_two_who_add_one_name_the_second_is_told(people: Database, password_hash: str) -> None:
-    def add() -> None:
-        with people.write() as session:
-            service.add(session, "bob", "shopper", password_hash, "ann")
-
     with ThreadPoolExecutor(1) as pool:
         with people.write() as session:
             service.add(session, "bob", "manager", password_hash, "ann")
-            second = pool.submit(add)
+            second = pool.submit(
+                committed, people, service.add, "bob", "shopper", password_hash, "ann"
+            )
             wait_for(people, 1)
         with pytest.raises(Conflict, match="There is a user bob already"):
             second.result(60)
@@ -105,20 +109,12 @@ def test_a_success_and_another_attempt_from_there_wait_for_each_other_only_once(
     """The success forgets what is old, and the attempt holds a row of that while it waits."""
     counted(people, ("mia", HERE), ("ann", HERE))
 
-    def succeed() -> None:
-        with people.write() as session:
-            throttle.succeeded(session, "mia", HERE)
-
-    def attempt() -> None:
-        with people.write() as session:
-            throttle.count_attempt(session, "ann", HERE)
-
     with ThreadPoolExecutor(2) as pool:
         with people.write() as session:
             hold(session, "address")
             done = []
-            for work in (succeed, attempt):
-                done.append(pool.submit(work))
+            for work, name in ((throttle.succeeded, "mia"), (throttle.count_attempt, "ann")):
+                done.append(pool.submit(committed, people, work, name, HERE))
                 wait_for(people, len(done))
         for one in done:
             one.result(60)
@@ -141,14 +137,10 @@ def test_who_forgets_failures_waits_for_the_name_before_holding_anything(
             session.add(LoginFailures(subject=subject, failures=1, last_at=clock.now()))
             session.flush()
 
-    def forget() -> None:
-        with people.write() as session:
-            forgetting(session)
-
     with ThreadPoolExecutor(1) as pool:
         with people.write() as session:
             hold(session, "name")
-            done = pool.submit(forget)
+            done = pool.submit(committed, people, forgetting)
             wait_for(people, 1)
             with people.read() as other:
                 free = select(LoginFailures).with_for_update(skip_locked=True)
@@ -161,14 +153,10 @@ def test_an_attempt_that_waited_for_what_a_success_forgets_is_counted_anew(
 ) -> None:
     counted(people, ("mia", HERE))
 
-    def attempt() -> None:
-        with people.write() as session:
-            throttle.count_attempt(session, "mia", HERE)
-
     with ThreadPoolExecutor(1) as pool:
         with people.write() as session:
             hold(session, "name")
-            waiting = pool.submit(attempt)
+            waiting = pool.submit(committed, people, throttle.count_attempt, "mia", HERE)
             wait_for(people, 1)
             throttle.succeeded(session, "mia", HERE)
         waiting.result(60)

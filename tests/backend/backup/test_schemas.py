@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,18 +18,22 @@ from backend.encoding.backbone import Backbone
 from backend.registry.tables import Embedding
 from tests.backend.backup.conftest import fill_from, fill_shop, installation, write
 from tests.backend.search.conftest import open_shop
+from tests.backend.search.shop import Shop
+
+
+@pytest.fixture
+def shop(tmp_path: Path, sqlite_database: Database, tiny_backbone: Backbone) -> Iterator[Shop]:
+    """With 24 pictures."""
+    with open_shop(tmp_path / "shop", sqlite_database, tiny_backbone) as opened:
+        fill_shop(opened)
+        yield opened
 
 
 def test_where_too_many_products_changed_to_name_them_every_point_is_written_anew(
-    tmp_path: Path,
-    sqlite_database: Database,
-    tiny_backbone: Backbone,
-    monkeypatch: pytest.MonkeyPatch,
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(making, "MOST_NAMED", 23)
-    with open_shop(tmp_path, sqlite_database, tiny_backbone) as shop:
-        fill_shop(shop)
-        path = write(shop.runtime, tmp_path / "shop.tar")
+    path = write(shop.runtime, tmp_path / "shop.tar")
     assert check_backup(path, lambda *_: None)[1].touched is None
     with installation(tmp_path / "new") as runtime:
         fill_from(runtime, path)
@@ -48,18 +53,13 @@ def test_the_longest_manifest_can_be_read_back() -> None:
 
 
 def test_of_very_many_missing_blobs_some_are_named_and_all_counted(
-    tmp_path: Path,
-    sqlite_database: Database,
-    tiny_backbone: Backbone,
-    monkeypatch: pytest.MonkeyPatch,
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(making, "MOST_NAMED", 2)
-    with open_shop(tmp_path, sqlite_database, tiny_backbone) as shop:
-        fill_shop(shop)
-        stored = sorted(blob.name for blob in shop.runtime.blobs.files("originals"))
-        for name in stored[:3]:
-            shop.runtime.blobs.delete(name)
-        path = write(shop.runtime, tmp_path / "shop.tar")
+    stored = sorted(blob.name for blob in shop.runtime.blobs.files("originals"))
+    for name in stored[:3]:
+        shop.runtime.blobs.delete(name)
+    path = write(shop.runtime, tmp_path / "shop.tar")
     _, manifest = check_backup(path, lambda *_: None)
     assert manifest.missing == [f"originals/{name}" for name in stored[:2]]
     assert manifest.lost == 3
