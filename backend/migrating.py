@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 import migrations
 from backend.database import Database, open_database
 from backend.errors import AkinError, SetupError
+from backend.outages import OUTAGES, told
 from backend.settings import read_settings
 
 COMMAND = "python -m backend.migrating"
@@ -146,6 +147,11 @@ def main() -> None:
     try:
         database = open_database(read_settings())
         upgrade(database)
+    except OUTAGES as error:  # a full disk, say
+        outage = told(error)
+        if outage is None:
+            raise
+        raise SystemExit(outage.sentence) from error
     except AkinError as error:
         raise SystemExit(error.sentence) from error
     log.info("tables are up to date", database=_shown(database))

@@ -1,8 +1,8 @@
 """A disk or database that fails under a request or task, told as one of our failures.
 
-What raised is some library deep below, so it is translated in the three places where a failure is
-told: HTTP (`backend.problems`), the end of a task (`workers.execution`) and that of a command
-(`backend.cli`).
+What raised is some library deep below, so it is translated in the places where a failure is told:
+HTTP (`backend.problems`), the end of a task (`workers.execution`) and that of a command
+(`backend.cli`, `backend.migrating`).
 """
 
 from __future__ import annotations

@@ -46,6 +46,10 @@ door = APIRouter(**_PLACE)
 router = APIRouter(**_PLACE)
 _SHOPPER, _ADMIN = Depends(require("shopper")), Depends(require("admin"))
 _SLOWED: dict[int | str, dict[str, Any]] = {429: PROBLEM_RESPONSES[429]}
+_NO_ACCOUNTS = (
+    "There are no accounts here, so nobody has a password: add the first user with "
+    "`akin users add NAME --role admin`."
+)
 _WRONG_OLD = "The old password is not the right one: type it again, or ask an admin for a new one."
 _hashing = CapacityLimiter(2)  # each takes 64 MB and all of a processor
 Cursor = Annotated[str | None, Query(max_length=200)]
@@ -112,6 +116,8 @@ async def change_password(
     """Ends all other logins of the same user. The old password is asked for, so that nobody who
     finds an open screen can take the account."""
     _refuse_keys(actor, "change a password")
+    if not runtime.guard.on:
+        raise NotAllowed(_NO_ACCOUNTS)
     address = _address(request)
     await to_thread.run_sync(runtime.guard.check_attempts, actor.name, address)
 

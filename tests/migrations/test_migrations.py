@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy.engine import make_url
 from backend.database import Base, Database
 from backend.errors import SetupError
 from backend.migrating import COMMAND, check, configuration, main, migration, upgrade
+from tests.disks import small_disk
 from tests.migrations.filling import fill
 
 FORGOTTEN = ("promotions", "audit_log", "training_points", "training_log", "triplets", "replicas",
@@ -180,6 +182,14 @@ def test_the_command_tells_a_failure_in_one_sentence(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AKIN_DATABASE_URL", "postgresql://127.0.0.1:1/x?connect_timeout=2")
     with pytest.raises(SystemExit, match="cannot be reached: check AKIN_DATABASE_URL"):
         main()
+
+
+def test_the_command_tells_of_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk:
+        disk.fill(leave=40_000)  # so that it opens
+        monkeypatch.setenv("AKIN_DATABASE_URL", f"sqlite:///{disk.root}/akin.sqlite3")
+        with pytest.raises(SystemExit, match="^The disk that holds Akin's data is full: make room"):
+            main()
 
 
 @pytest.mark.services

@@ -131,6 +131,12 @@ def test_without_accounts_nobody_has_to_log_in(runtime: Runtime) -> None:
     assert client.post("/v1/links", json=wanted).json() == wanted
 
 
+def test_without_accounts_there_is_no_password_to_change(runtime: Runtime) -> None:
+    client = TestClient(create_app(runtime), base_url="http://localhost")
+    answer = client.post("/v1/me/password", json={"old": PASSWORD, "new": "staple correct horse"})
+    told(answer, 403, "nobody has a password: add the first user with `akin users add")
+
+
 def test_the_first_user_closes_the_door(runtime: Runtime) -> None:
     client = TestClient(create_app(runtime), base_url="http://localhost")
     body = {"name": "ann", "role": "shopper", "password": PASSWORD}
