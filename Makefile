@@ -8,12 +8,14 @@ UV := $(BIN)/uv
 INSTALLED := $(VENV)/.installed
 UV_VERSION := 0.9
 NEEDED_GB := 8
+# One process more than there are processors, as some wait: for a disk, a database, a child.
+SIDE_BY_SIDE := -n $$(n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4))) --dist loadfile
 
 export OMP_WAIT_POLICY ?= PASSIVE
 # Where it is set, every process compiles torch anew before it does anything: 17 seconds instead of 6.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up test test-slow test-browser test-deployment test-kills fuzz schema lint audit format bench backbone pins migrations clean
+.PHONY: help install demo up test test-long test-slow test-browser test-deployment test-kills fuzz schema lint audit format bench backbone pins migrations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -37,8 +39,11 @@ demo: install ## set everything up and open a demo shop: http://127.0.0.1:8501
 up: install ## start Akin on your own data folder
 	$(BIN)/akin up
 
-test: install ## the whole test suite (slow ones aside)
-	$(BIN)/python -m pytest -m "not slow" -n $$(n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4))) --dist loadfile
+test: install ## the whole test suite (long and slow ones aside)
+	$(BIN)/python -m pytest -m "not slow and not long" $(SIDE_BY_SIDE)
+
+test-long: install ## the tests that take seconds each, which CI runs too
+	$(BIN)/python -m pytest -m "long and not slow" $(SIDE_BY_SIDE)
 
 test-slow: install ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -26,6 +26,13 @@ import redis
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
+LONG_ON_POSTGRES = pytest.mark.parametrize(
+    "database",
+    ["sqlite", pytest.param("postgres", marks=[pytest.mark.services, pytest.mark.long])],
+    indirect=True,
+)
+"""For a test that asks a database much: the fixture `database`, its PostgreSQL being long."""
+
 QDRANT_IMAGE = "qdrant/qdrant:v1.19.1"  # qdrant-client speaks to the minor versions beside its own
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests import warm
 
 
+@pytest.mark.long
 def test_a_command_says_and_ends_as_a_cold_one_does(tmp_path):
     for arguments in (["--help"], ["search", "--colour", "red"], ["jobs", "show"]):
         command = [sys.executable, "-m", "backend.cli", *arguments]

@@ -169,6 +169,7 @@ def test_a_large_gallery_is_optimised_at_start(large):
     assert told == ["Optimising the gallery of 1,000 pictures for search: this can take minutes."]
 
 
+@pytest.mark.long
 def test_it_starts_although_the_gallery_cannot_be_optimised(large, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     before = segments(large)
@@ -178,6 +179,7 @@ def test_it_starts_although_the_gallery_cannot_be_optimised(large, monkeypatch):
     assert segments(large) == before
 
 
+@pytest.mark.long
 def test_it_starts_although_there_is_no_room_to_optimise_the_gallery(large, monkeypatch):
     monkeypatch.setattr(disk_space, "GALLERY_RESERVE", 2**62)
     before = segments(large)
@@ -189,6 +191,7 @@ def test_it_starts_although_there_is_no_room_to_optimise_the_gallery(large, monk
     assert segments(large) == before
 
 
+@pytest.mark.long
 def test_a_panic_of_the_engine_amid_a_search_is_told(large):
     app = create_app(large)
     with running(app, large):

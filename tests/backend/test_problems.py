@@ -25,6 +25,7 @@ from backend.migrating import upgrade
 from backend.outages import BUSY, DAMAGED, NO_ANSWER, NO_SPACE, NOT_STORABLE, READ_ONLY, told
 from backend.runtime import open_runtime
 from backend.settings import Settings
+from tests.services import LONG_ON_POSTGRES
 
 LOCAL = "http://127.0.0.1:8000"
 ODD = ["a\0b", "\ud800", "9" * 400, "../../etc/passwd"]
@@ -74,6 +75,7 @@ def filled(path: str, value: str) -> str:
 # Odd requests
 
 
+@LONG_ON_POSTGRES
 def test_no_odd_text_in_a_path_or_query_is_our_mistake(
     app: FastAPI, client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +90,7 @@ def test_no_odd_text_in_a_path_or_query_is_our_mistake(
                 assert answer.status_code < 500 or answer.status_code == 503, (url, answer.text)
 
 
+@LONG_ON_POSTGRES
 def test_no_odd_body_is_our_mistake(
     app: FastAPI, client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

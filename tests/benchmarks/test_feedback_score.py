@@ -46,6 +46,7 @@ def test_the_area_counts_pairs(scores: list[float], expected: float) -> None:
     assert area(np.array(scores, float), np.array([True, True, False])) == expected
 
 
+@pytest.mark.long
 def test_the_whole_of_it_runs_small(capsys: pytest.CaptureFixture[str]) -> None:
     feedback_score.main(quick=True)
     told = capsys.readouterr().out

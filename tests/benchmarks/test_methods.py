@@ -46,6 +46,7 @@ def test_both_metrics_are_the_same(make, queries, images):
     assert 0 < first[next(iter(first))] < 100  # neither all right nor all wrong
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "make",
     [lambda bench: [combiner_item(bench)], lincir_items, lambda bench: [pic2word_item(bench)]],

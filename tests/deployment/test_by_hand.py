@@ -26,7 +26,7 @@ from tests.end_to_end.test_killed import wait_until
 from tests.ui.test_browser import ARGUMENTS, CHROMIUM
 from workers.datasets.wardrobe.dataset import write_dataset
 
-pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.services, pytest.mark.timeout(900)]
 
 PRODUCTS = 18
 MANY_BYTES = 100 * 2**20

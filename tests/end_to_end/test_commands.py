@@ -11,6 +11,8 @@ from backend.client import AkinClient
 from tests.end_to_end.server import Server
 from tests.end_to_end.test_refusals import akin, assert_told
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -10,6 +10,8 @@ import pytest
 from backend.client import AkinClient
 from workers.datasets.wardrobe.dataset import write_dataset
 
+pytestmark = pytest.mark.long
+
 ITEMS = 18
 
 

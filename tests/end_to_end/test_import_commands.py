@@ -14,6 +14,8 @@ from backend.client import AkinClient
 from tests.end_to_end.server import Server
 from tests.end_to_end.test_refusals import assert_told
 
+pytestmark = pytest.mark.long
+
 ROWS = (
     "Lot;Bezeichnung;Bild;Preis;Größe",
     "7;Kleid;a.png;19,90;38",

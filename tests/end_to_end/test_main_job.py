@@ -60,6 +60,7 @@ def test_the_same_catalogue_again_changes_nothing(shop, catalogue):
     assert json.loads(done.stdout)["result"]["unchanged"] == 60
 
 
+@pytest.mark.long
 def test_export_comes_back_as_the_same_catalogue(shop, tmp_path):
     done = shop.run("export", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr

@@ -28,6 +28,8 @@ from tests.end_to_end.model_life import (
 )
 from tests.end_to_end.server import Server
 
+pytestmark = pytest.mark.long
+
 PRODUCTS = 150
 OVERRIDE = PromoteRequest(reason="nothing is held out here", override=True)
 

@@ -17,6 +17,8 @@ from tests.end_to_end.server import Server
 from tests.end_to_end.test_read_only import up
 from tests.end_to_end.test_refusals import assert_told
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def started_before(servers, tiny: str) -> Server:

@@ -18,6 +18,8 @@ from backend.client import AkinClient, ApiError
 from backend.search.schemas import SearchRequest
 from tests.end_to_end.server import Server
 
+pytestmark = pytest.mark.long
+
 SKUS = [
     "../../etc/passwd", "/etc/passwd", "..", ".", "~root", "a/b", "a\\b", "C:\\x", "..\\x", "NUL",
     "%2F", "%2e%2e%2f", "a%20b", "a+b", "a b", "?x=1", "#x", "&x=1", "a=b", "price=1", "a,b", "a;b",

@@ -39,6 +39,7 @@ def test_a_version_is_trained_and_followed_to_its_figures(server):
     assert watched.returncode == 0, watched.stderr
 
 
+@pytest.mark.long
 def test_a_running_one_is_cancelled_within_seconds(server):
     words = ("models", "train", "combiner", "--from", "wardrobe", *SMALL, "--set", "epochs=999999")
     begun = server.run(*words, "--json")

@@ -188,7 +188,7 @@ def test_the_command_tells_of_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mo
     with small_disk(tmp_path / "disk", 1) as disk:
         disk.fill(leave=40_000)  # so that it opens
         monkeypatch.setenv("AKIN_DATABASE_URL", f"sqlite:///{disk.root}/akin.sqlite3")
-        with pytest.raises(SystemExit, match="^The disk that holds Akin's data is full: make room"):
+        with pytest.raises(SystemExit, match=r"^The disk that holds Akin's data is full"):
             main()
 
 

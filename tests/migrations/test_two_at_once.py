@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import psycopg
+import pytest
 from sqlalchemy.engine import make_url
 
 from backend.database import Database
@@ -27,6 +28,7 @@ def migrating(url: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
+@pytest.mark.long
 def test_one_migrates_and_the_other_waits_and_goes_on(scratch_postgres_url: str) -> None:
     address = make_url(scratch_postgres_url).set(drivername="postgresql")
     server = psycopg.connect(address.render_as_string(hide_password=False))

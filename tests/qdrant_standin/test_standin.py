@@ -46,6 +46,7 @@ def start(folder: Path) -> tuple[subprocess.Popen[str], str]:
     return process, process.stdout.readline().strip()
 
 
+@pytest.mark.long
 def test_what_was_acknowledged_survives_kill_9(tmp_path):
     process, url = start(tmp_path)
     with process:

@@ -118,7 +118,7 @@ def test_failures_are_counted_as_the_visitor_s(api: str, asks_for: str, refused:
 # --- in a browser
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
 def test_each_role_finds_its_pages_after_a_login(api: str) -> None:

@@ -135,7 +135,7 @@ def test_a_shopper_walks_from_a_picture_to_another_and_back(open_shop: Shop, pag
     expect(page.get_by_role("heading", name="Pick something you almost like")).to_be_visible()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_filters_hold_together_and_outlast_another_page(open_shop: Shop, page: Page) -> None:
     dresses = open_shop.summary().categories["dress"]
     page.locator("[data-testid=stButtonGroup] button", has_text="dress").click()
@@ -156,7 +156,7 @@ def test_filters_hold_together_and_outlast_another_page(open_shop: Shop, page: P
     expect(page.get_by_text("24 of 48 products in")).to_be_visible()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_strength_and_several_words_without_reach_the_api(open_shop: Shop, page: Page) -> None:
     page.locator("[class*=st-key-pick_window] button").first.click()
     page.get_by_role("button", name="with dots").click()
@@ -177,7 +177,7 @@ def test_strength_and_several_words_without_reach_the_api(open_shop: Shop, page:
     assert (asked.without, asked.strength) == (["stripes", "a star"], 0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_picture_of_ones_own_finds_products(open_shop: Shop, page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (60, 90), "red").save(tmp_path / "mine.jpg")
     page.locator(".st-key-reference input[type=file]").set_input_files(tmp_path / "mine.jpg")
@@ -231,7 +231,7 @@ def test_a_manager_adds_edits_and_deletes(open_shop: Shop, page: Page, tmp_path:
     assert len(open_shop.products) == 48
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_manager_corrects_a_list_before_adding_it(
     open_shop: Shop, page: Page, tmp_path: Path
 ) -> None:
@@ -258,7 +258,7 @@ def test_a_manager_corrects_a_list_before_adding_it(
     expect(page.locator(".st-key-import_stages [role=progressbar]")).to_have_count(4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_manager_turns_pages_and_exports_what_is_filtered(open_shop: Shop, page: Page) -> None:
     for number in range(60):
         open_shop.add(f"X{number:03}", ProductFields(title=f"Thing {number}", category="thing"))
@@ -277,6 +277,7 @@ def test_a_manager_turns_pages_and_exports_what_is_filtered(open_shop: Shop, pag
     assert httpx.get(link).text.count("X0") == 60
 
 
+@pytest.mark.long
 def test_what_a_shopper_says_is_reviewed(open_shop: Shop, page: Page, tmp_path: Path) -> None:
     page.locator("[class*=st-key-pick_window] button").nth(2).click()
     page.get_by_role("button", name="but in red").click()
@@ -311,7 +312,7 @@ def test_what_a_shopper_says_is_reviewed(open_shop: Shop, page: Page, tmp_path: 
     expect(page.locator(".akin-pair")).to_have_count(1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_admin_overrides_the_gate_and_goes_back(open_shop: Shop, page: Page) -> None:
     add_gallery(open_shop, "g-9f86", active=True)
     deploy(open_shop, add_version(open_shop, "the sum").id, "at start")
@@ -344,7 +345,7 @@ def test_an_admin_overrides_the_gate_and_goes_back(open_shop: Shop, page: Page) 
     expect(page.locator(".akin-today h3")).to_have_text("the sum")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_versions_answer_the_same_side_by_side(
     open_shop: Shop, page: Page, tmp_path: Path
 ) -> None:
@@ -377,7 +378,7 @@ def test_two_versions_answer_the_same_side_by_side(
     expect(page.get_by_text("There are no held-out triplets.")).to_be_visible()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_jobs_move_without_a_click(open_shop: Shop, page: Page) -> None:
     job = add_job(open_shop, "embed", "running", done=10, total=200)
     page.get_by_role("link", name="Jobs").click()
@@ -388,13 +389,14 @@ def test_jobs_move_without_a_click(open_shop: Shop, page: Page) -> None:
     expect(page.get_by_text("cancelled")).to_be_visible()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_page_comes_back_with_its_server(site: Site, shop: Shop, page: Page) -> None:
     expect(page.get_by_role("heading", name="Akin is not answering just now")).to_be_visible()
     with serve(shop, site.api_port):
         expect(page.get_by_role("heading", name="Pick something you almost like")).to_be_visible()
 
 
+@pytest.mark.long
 def test_an_empty_shop_fills_without_a_click(open_shop: Shop, page: Page) -> None:
     products = dict(open_shop.products)
     open_shop.products.clear()

@@ -95,6 +95,7 @@ def page(api: str) -> Iterator[Page]:
         browser.close()
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @without_browser
 def test_a_refused_role_is_not_sent_again_with_the_next_click(api: str, page: Page) -> None:
@@ -112,7 +113,7 @@ def test_a_refused_role_is_not_sent_again_with_the_next_click(api: str, page: Pa
         assert ann.me().role == "admin"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.browser
 @without_browser
 def test_a_password_s_form_is_put_away_and_lists_begin_at_their_first_page(

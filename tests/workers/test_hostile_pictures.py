@@ -57,6 +57,7 @@ def test_a_hostile_picture_is_one_refused_line_of_its_import(
     assert len(products(runtime)) == 12
 
 
+@pytest.mark.long
 def test_children_that_are_killed_during_an_import_cost_it_nothing(
     runtime: Runtime, decoder: DecodePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from backend.catalogue.schemas import ProductUpdate
 from backend.catalogue.service import update_product
 from backend.database import Database
@@ -12,6 +14,8 @@ from backend.runtime import Runtime
 from tests.backend.catalogue.hundred_thousand import seed
 from tests.backend.catalogue.plans import read_whole, recorded
 from tests.workers.workshop import activate, import_files, photos, products, run_embeds, use
+
+pytestmark = pytest.mark.long
 
 PRODUCTS = 2000
 RIGHT = {"images"}  # counted over an index, and read from the newest for those that are missing

@@ -126,6 +126,7 @@ def test_a_worker_takes_jobs_and_stops_gracefully(
     assert worker.wait(30) == 0
 
 
+@pytest.mark.long
 def test_tables_of_another_version_stop_the_worker_with_a_sentence(
     scratch_postgres_url: str, environment: dict[str, str]
 ) -> None:

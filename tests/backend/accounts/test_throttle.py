@@ -12,6 +12,7 @@ from backend.errors import NotKnown, TooMany
 from backend.settings import Settings
 from tests.backend.accounts.site import HERE, PASSWORD, change
 from tests.conftest import MovableClock
+from tests.services import LONG_ON_POSTGRES
 
 
 def fail(guard: Guard, name: str, address: str = HERE) -> int:
@@ -56,6 +57,7 @@ def test_a_stranger_elsewhere_locks_nobody_out(guard):
     guard.log_in("mia", PASSWORD, HERE)
 
 
+@LONG_ON_POSTGRES
 @pytest.mark.usefixtures("quick", "clock")
 def test_guessing_one_name_from_many_addresses_is_slowed_down_much_later(guard):
     asked = [fail(guard, "mia", f"198.51.{n // 4}.1") for n in range(202)]

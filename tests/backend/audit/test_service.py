@@ -20,6 +20,7 @@ from backend.paging import encode_cursor
 from tests.backend.catalogue.hundred_thousand import settle
 from tests.backend.catalogue.plans import Statement, asked, read_whole
 from tests.conftest import MovableClock
+from tests.services import LONG_ON_POSTGRES
 
 TEE = Subject("product", "p1", "TEE-1")
 LINES = 8_000
@@ -203,6 +204,7 @@ def test_no_question_reads_the_log_whole(database: Database) -> None:
     assert all("INDEX" in plan or "PRIMARY KEY" in plan for plan in plans), plans
 
 
+@LONG_ON_POSTGRES
 def test_many_lines_are_streamed_in_little_memory(database: Database) -> None:
     fill(database, LINES)
     tracemalloc.start()

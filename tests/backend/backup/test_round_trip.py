@@ -39,6 +39,7 @@ from tests.backend.backup.conftest import (
 from tests.backend.search.conftest import open_shop
 from tests.backend.search.shop import Shop, picture
 from tests.migrations.filling import NOON, fill
+from tests.services import LONG_ON_POSTGRES
 
 
 def rows_of(database: Database) -> dict[str, list[str]]:
@@ -89,6 +90,7 @@ def test_a_wiped_installation_answers_as_before(saved: Saved, tmp_path: Path) ->
         assert_whole(runtime)
 
 
+@pytest.mark.long
 @pytest.mark.services
 def test_embedded_to_server_and_back_answers_as_before(
     saved: Saved, tmp_path: Path, server: dict[str, str]
@@ -115,6 +117,7 @@ def assert_whole(runtime: Runtime) -> None:
     assert len(rows) == 24
 
 
+@LONG_ON_POSTGRES
 def test_all_rows_are_of_one_moment_and_newer_points_are_brought_in_line(
     tmp_path: Path, database: Database, tiny_backbone: Backbone
 ) -> None:
@@ -147,6 +150,7 @@ def change(shop: Shop) -> None:
         update_product(session, shop.runtime.queue, product.id, ProductUpdate(title="Changed"))
 
 
+@pytest.mark.long
 def test_every_row_is_the_same_on_the_other_database_and_back(
     database: Database, scratch_postgres_url: str, tmp_path: Path
 ) -> None:
@@ -207,6 +211,7 @@ def test_galleries_that_a_lost_database_left_behind_are_replaced(
         assert ask(as_shop(runtime, saved.backbone)) == saved.answers
 
 
+@pytest.mark.long
 def test_tables_and_galleries_come_in_as_many_pieces_as_they_need(
     saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,8 +14,10 @@ from backend.catalogue.schemas import Facet, ProductOut
 from backend.database import Database
 from backend.gallery.filters import Condition, Filter
 from tests.backend.catalogue.test_listing import KINDS, conditions, fill, holds, products
+from tests.services import LONG_ON_POSTGRES
 
 
+@LONG_ON_POSTGRES
 @settings(
     max_examples=40,
     deadline=None,

@@ -16,6 +16,7 @@ from backend.gallery.filters import Condition, Filter
 from backend.paging import encode_cursor
 from tests.backend.catalogue.stock import product, sha
 from tests.conftest import MovableClock
+from tests.services import LONG_ON_POSTGRES
 
 STOCK: list[dict[str, Any]] = [
     {
@@ -279,6 +280,7 @@ def holds(condition: Condition, found: ProductOut) -> bool:
     return met != condition.negate
 
 
+@LONG_ON_POSTGRES
 @settings(
     max_examples=30,
     deadline=None,

@@ -37,6 +37,8 @@ from workers.embedding_rows import (
 )
 from workers.removing import removals
 
+pytestmark = pytest.mark.long
+
 PRODUCTS = 3000
 JOB = "11111111-1111-1111-1111-111111111111"
 

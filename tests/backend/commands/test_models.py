@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from backend.cli import app
+from backend.cli import app, main
 from tests.backend.composition.checkpoints.conftest import tiny_architectures
 from tests.backend.composition.checkpoints.layouts import TINY, combiner, filled, openai_clip
 
-ROOT = Path(__file__).parents[3]
 CLIP = filled(openai_clip(TINY))
 COMBINER = filled(combiner(16, 32, 64))
 
@@ -82,8 +79,9 @@ def test_a_model_is_shown(pair):
         (("show", "m"), "There is no model in m: name a folder that holds a model.json."),
     ],
 )
-def test_what_is_not_there_is_one_sentence(words, sentence):
-    command = [sys.executable, "-m", "backend.cli", "models", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1] == sentence
+def test_what_is_not_there_is_one_sentence(words, sentence, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["akin", "models", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err.strip() == sentence

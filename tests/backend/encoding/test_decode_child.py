@@ -34,6 +34,7 @@ def start() -> Iterator[Callable[[float], DecodeProcess]]:
         child.end()
 
 
+@pytest.mark.long
 def test_the_kernel_ends_a_child_where_the_parents_clock_does_not(start) -> None:
     child = start(0.1)
     with pytest.raises(ChildStopped):

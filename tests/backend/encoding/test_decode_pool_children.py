@@ -92,6 +92,7 @@ def test_a_child_that_crashes_takes_its_picture_only(make, slow, crash):
     assert pid not in pool.children()
 
 
+@pytest.mark.long
 def test_a_picture_survives_that_its_child_is_killed_from_outside(make):
     pool = make(1, seconds=60)
     data = hostile.many_scans(3000, 100)
@@ -161,6 +162,7 @@ def test_the_largest_picture_that_is_allowed_has_room(make, mode, form, options)
     assert (made.form, made.width, made.height) == (form, 10_000, 10_000)
 
 
+@pytest.mark.long
 def test_a_large_picture_gets_room_that_others_do_not_get(make):
     pool = make(2, memory=110 * MiB)
     data = hostile.png(6000, 6000, hostile.zeros(6000 * 6001))

@@ -29,6 +29,8 @@ from tests.backend.catalogue.hundred_thousand import seed
 from tests.backend.catalogue.plans import asked, plans, read_whole
 from tests.backend.feedback.hundred_thousand import add_triplets
 
+pytestmark = pytest.mark.long
+
 TRIPLETS = 3000
 
 Questions = dict[str, Callable[[Session], object]]

@@ -155,6 +155,7 @@ def test_a_half_made_and_a_half_dropped_gallery_do_not_count(edge_store, tmp_pat
         edge_store.create("main", DIM)
 
 
+@pytest.mark.long
 def test_the_write_ahead_log_does_not_grow_for_ever(edge_store, tmp_path, monkeypatch):
     monkeypatch.setattr(edge_held_shard, "FLUSH_EVERY", 1000)
     gallery = edge_store.create("main", DIM)

@@ -17,7 +17,7 @@ from backend.gallery.filters import Condition, Filter
 from backend.gallery.port import Point
 from tests.backend.gallery.conftest import image_id
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 # The engine scans fewer than 10 MB of vectors, also those that a filter leaves: 10,240 of this dim.
 POINTS, DIM = 20_000, 256

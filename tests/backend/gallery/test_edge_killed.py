@@ -133,6 +133,7 @@ def test_a_child_whose_parent_is_gone_already_touches_nothing(folder):
     store.close()
 
 
+@pytest.mark.long
 def test_kill_9_while_optimising_leaves_a_shard_that_loads_and_can_be_optimised(folder):
     kill_and_look(folder, "open", 0.3)  # while the child starts
     assert kill_and_look(folder, "begun", 0.0) == "begun"  # amid the work

@@ -45,12 +45,24 @@ STRICT = {
 }
 
 
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """The URL of a stand-in, and the file in which it records what it is sent."""
+    folder = tmp_path_factory.mktemp("standin")
+    record = folder / "requests.jsonl"
+    with qdrant_standin.running(folder / "qdrant", record=record) as url:
+        yield url, record
+
+
 @pytest.fixture
-def recorded(tmp_path):
-    """The URL of a stand-in, and what it was sent so far: method, path and body."""
-    record = tmp_path / "requests.jsonl"
-    with qdrant_standin.running(tmp_path / "qdrant", record=record) as url:
-        yield url, lambda *methods: sent(record, methods)
+def recorded(recording):
+    """The URL of an empty stand-in, and what it was sent so far: method, path and body."""
+    url, record = recording
+    store = open_store(url, Path())
+    for name in store.names():
+        store.drop(name)
+    record.write_text("")
+    return url, lambda *methods: sent(record, methods)
 
 
 def sent(record: Path, methods: tuple[str, ...]) -> list[tuple[str, str, Any]]:

@@ -49,6 +49,7 @@ def test_other_training_captions_have_no_further_word(derived):
     assert set(words_of(captions)) <= set(derived)
 
 
+@pytest.mark.long
 def test_without_photos_their_words_are_not_known(derived):
     assert set(derived) - set(training_vocabulary(photos=False)) == {"hanger", "my", "someone"}
 

@@ -19,7 +19,7 @@ from tests.decoders import share_decoder
 from tests.workers.reconciliation.damaged_shop import DamagedShop
 from tests.workers.workshop import use
 
-PROFILES = ["embedded", pytest.param("server", marks=pytest.mark.services)]
+PROFILES = ["embedded", pytest.param("server", marks=[pytest.mark.services, pytest.mark.long])]
 
 
 @pytest.fixture

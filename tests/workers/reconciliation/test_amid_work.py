@@ -16,6 +16,8 @@ from tests.workers import workshop
 from tests.workers.reconciliation.damaged_shop import DamagedShop
 from workers.reconciliation.rounds import Round
 
+pytestmark = pytest.mark.long
+
 PICTURES = 48
 SLOW_ON_A_SERVER = [
     "embedded",

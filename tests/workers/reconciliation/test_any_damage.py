@@ -25,6 +25,7 @@ def embedded(open_shop: Callable[[str], DamagedShop]) -> DamagedShop:
     return shop
 
 
+@pytest.mark.long
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(points=which, rows=which, strange_points=few, strange_files=few, thumbnails=which)
 def test_one_round_mends_it(

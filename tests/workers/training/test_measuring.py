@@ -84,6 +84,7 @@ def test_what_is_measured_later_is_what_the_training_itself_measured(shop, accep
     assert [one.name for one in folder.iterdir()] == ["features"]
 
 
+@pytest.mark.long
 def test_an_imported_version_gets_the_figures_that_the_gate_asks_for(shop, accepted):
     version_id = other(shop)
     assert measured(shop, version_id).state == "done"
@@ -142,6 +143,7 @@ def test_asked_twice_it_is_measured_once(shop):
     assert begin(shop, version_id) == begin(shop, version_id)
 
 
+@pytest.mark.long
 def test_a_cancel_is_obeyed_within_seconds(shop, accepted, monkeypatch):
     job_id = begin(shop, version_id := other(shop))
     running = threading.Event()

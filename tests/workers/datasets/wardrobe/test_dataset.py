@@ -71,6 +71,7 @@ def test_seventy_fifteen_fifteen(tmp_path):
     assert summary.triplets == {"train": 70, "val": 15, "test": 15}
 
 
+@pytest.mark.long
 def test_same_seed_same_bytes_by_one_process_or_two(shop, tmp_path):
     write_dataset(tmp_path / "again", 60, seed=2, size=64, processes=2)
     assert contents(tmp_path / "again") == contents(shop)

@@ -94,6 +94,7 @@ def test_what_is_discarded_is_gone(pictures, tmp_path):
     assert list((tmp_path / "review").iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium")
 def test_the_ticked_triplets_are_saved_and_read_back(pictures, tmp_path):
