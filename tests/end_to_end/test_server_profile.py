@@ -18,6 +18,7 @@ from backend.gallery.filters import parse_filter
 from backend.jobs.schemas import ReconcileRequest
 from backend.registry.tables import Deployment
 from backend.search.schemas import SearchRequest
+from tests.end_to_end.reconciled import found
 from tests.end_to_end.server_profile import ServerProfile
 from workers.liveness import is_alive
 
@@ -128,14 +129,8 @@ def test_in_the_end_rows_points_and_blobs_agree(profile):
         profile.wait_until(lambda: client.job(job.id).finished)
         done = client.job(job.id)
     assert done.state == "done", profile.story()
-    found = {kind: n for kind, n in done.result.items() if n and kind not in COUNTED}
-    assert found == {}
-    assert set(map(len, done.result["galleries"].values())) == {0}
+    assert found(done.result) == {}
     assert done.result["points"] == done.result["images"] > 0
-
-
-COUNTED = {"images", "points", "blobs", "findings", "repair", "galleries"}
-"""What reconciliation counts without it being a difference."""
 
 
 def test_workers_and_beat_show_that_they_live(profile):

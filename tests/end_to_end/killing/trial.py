@@ -14,6 +14,7 @@ from backend.jobs.schemas import JobOut, ReconcileRequest
 from tests.end_to_end.killing.agreement import count_images, differences
 from tests.end_to_end.killing.installations import Installation
 from tests.end_to_end.killing.traffic import Promises, Traffic
+from tests.end_to_end.reconciled import found
 
 MOMENTS = ("import",) * 10 + ("embed",) * 9 + ("delete",) * 6 + ("shutdown",) * 5
 LOOK_SECONDS = 0.02
@@ -28,7 +29,6 @@ AIMS = {
 }
 SETTLE_SECONDS = 600.0
 DELETED_AT_ONCE = 6
-COMPARED = {"images", "points", "blobs"}
 
 
 @dataclass
@@ -162,7 +162,7 @@ def _reconcile(client: AkinClient, *, mend: bool) -> dict[str, int]:
         time.sleep(0.1)
         job = client.job(job.id)
     assert job.state == "done", job.error
-    return {kind: count for kind, count in job.result.items() if kind not in COMPARED and count}
+    return found(job.result)
 
 
 def _settle(client: AkinClient) -> None:
