@@ -18,12 +18,11 @@ import structlog
 import typer.main
 import typer.testing
 from argon2 import PasswordHasher
-from sqlalchemy import delete, exists, select, text
+from sqlalchemy import delete
 from sqlalchemy.engine import make_url
 
 from backend import clock as backend_clock
 from backend.accounts import passwords
-from backend.audit.tables import AuditLine
 from backend.blobs import BlobStore
 from backend.database import Base, Database
 from backend.gallery.opening import open_store
@@ -171,15 +170,18 @@ def postgres_database(migrated_postgres: Database) -> Database:
 
 
 def empty(database: Database) -> None:
-    """Delete every row of a PostgreSQL database: much faster than TRUNCATE on small tables."""
+    """Delete every row of a PostgreSQL database: much faster than TRUNCATE on small tables, and
+    in one statement much faster than table by table."""
     with database.write() as session:
-        if session.scalar(select(exists(select(AuditLine.id)))):
+        connection = session.connection()
+        if connection.exec_driver_sql("SELECT EXISTS (SELECT FROM audit_log)").scalar():
             # Only the tables' owner can, and only so: nothing is deleted from the audit log.
-            session.execute(text("ALTER TABLE audit_log DISABLE TRIGGER USER"))
-            session.execute(delete(AuditLine))
-            session.execute(text("ALTER TABLE audit_log ENABLE TRIGGER USER"))
-        for table in reversed(Base.metadata.sorted_tables):
-            session.execute(delete(table))
+            connection.exec_driver_sql(
+                "ALTER TABLE audit_log DISABLE TRIGGER USER; DELETE FROM audit_log; "
+                "ALTER TABLE audit_log ENABLE TRIGGER USER"
+            )
+        deletes = [str(delete(table)) for table in reversed(Base.metadata.sorted_tables)]
+        connection.exec_driver_sql("; ".join(deletes))
 
 
 @pytest.fixture(

@@ -25,6 +25,8 @@ from backend.encoding.towers import Model
 from backend.errors import InvalidInput
 
 Tokenizer = Callable[[list[str], int], Tensor]  # texts and context length -> (n, context) ids
+MOST_WORDS = 100_000  # some 20 MB; the rest is split anew each time, in microseconds
+LONGEST_WORD = 40
 CARD = "card.json"
 DEMO_FOLDER = Path(__file__).parent / "akin_demo"
 _DRAWN = {
@@ -108,7 +110,18 @@ def _tokenizer(name: str, text: dict[str, Any]) -> Tokenizer:
 
 @cache
 def _clips_tokenizer(options: str) -> Tokenizer:
-    return cast(Tokenizer, open_clip.SimpleTokenizer(**json.loads(options)))
+    tokenizer = open_clip.SimpleTokenizer(**json.loads(options))
+    tokenizer.cache = _Words(tokenizer.cache)
+    return cast(Tokenizer, tokenizer)
+
+
+class _Words(dict[str, str]):
+    """What the tokenizer remembers of words: of so many and no longer ones, as visitors write
+    them. Nothing is taken out again, since another thread may be about to read it."""
+
+    def __setitem__(self, word: str, pieces: str) -> None:
+        if len(self) < MOST_WORDS and len(word) <= LONGEST_WORD:
+            super().__setitem__(word, pieces)
 
 
 def overlaid(parts: Parts, overlay: Mapping[str, Tensor]) -> Parts:

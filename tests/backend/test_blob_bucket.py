@@ -77,6 +77,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("s3_credentials")
 def test_a_bucket_that_goes_away_amid_an_upload_is_told_and_works_again(
     monkeypatch: pytest.MonkeyPatch,

@@ -44,6 +44,7 @@ class Where:
         raise LookupError(os.getpid())
 
 
+@pytest.mark.long
 def test_a_row_tells_both_times_their_ratio_and_memory():
     row = only_row(filling(60))
     for where in ("", " anew"):

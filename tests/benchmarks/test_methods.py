@@ -61,6 +61,7 @@ def test_both_steps_have_the_same_loss(make, bench):
     assert items[0].theirs() != first
 
 
+@pytest.mark.long
 def test_both_banks_hold_the_same_features(bench):
     for item in bank_items(bench):
         assert_same_features(item)

@@ -102,6 +102,7 @@ def is_whole(site: ByHand, path: str) -> bool:
         return False
 
 
+@pytest.mark.long
 @pytest.mark.services
 def test_a_download_that_pauses_is_whole_and_any_other_answer_is_cut(hasty: ByHand) -> None:
     deadline = time.monotonic() + 20

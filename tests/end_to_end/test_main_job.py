@@ -98,7 +98,10 @@ def test_doctor_is_content(shop):
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="no clothing photos at ../shared/data/clothing")
-@pytest.mark.parametrize("each", [6, pytest.param(None, marks=pytest.mark.slow, id="all")])
+@pytest.mark.parametrize(
+    "each",
+    [pytest.param(6, marks=pytest.mark.long), pytest.param(None, marks=pytest.mark.slow, id="all")],
+)
 def test_photos_in_folders_bring_their_split_and_category(tmp_path, each):
     folder = some_photos(tmp_path / "validation", each)
     with Server(tmp_path / "home") as server:

@@ -11,6 +11,8 @@ import pytest
 from tests import warm
 from tests.end_to_end.server import free_port
 
+pytestmark = pytest.mark.long
+
 
 def akin(*arguments, **environment):
     env = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment}

@@ -10,6 +10,8 @@ import pytest
 from backend.client import AkinClient
 from tests.end_to_end.test_refusals import assert_told
 
+pytestmark = pytest.mark.long
+
 SMALL = [
     word
     for option in ("batch=20", "epochs=6", "lr=0.003", "projection=2", "hidden=2", "scale=20")
@@ -39,7 +41,6 @@ def test_a_version_is_trained_and_followed_to_its_figures(server):
     assert watched.returncode == 0, watched.stderr
 
 
-@pytest.mark.long
 def test_a_running_one_is_cancelled_within_seconds(server):
     words = ("models", "train", "combiner", "--from", "wardrobe", *SMALL, "--set", "epochs=999999")
     begun = server.run(*words, "--json")

@@ -202,6 +202,7 @@ def test_hostile_titles_and_values_run_nothing(open_shop: Shop, page: Page) -> N
     assert attack in titles(page)
 
 
+@pytest.mark.long
 def test_a_manager_adds_edits_and_deletes(open_shop: Shop, page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (60, 90), "green").save(tmp_path / "SCARF-1.jpg")
     (tmp_path / "list.csv").write_text("a,b\n")

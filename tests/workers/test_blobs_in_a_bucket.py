@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
+
 from backend.blobs import BlobStore
 from backend.gallery.port import Gallery
 from backend.jobs.lease import LEASE_SECONDS
@@ -39,6 +41,7 @@ def test_pictures_and_a_zip_are_imported_and_embedded(
     assert list(s3_blobs.files("staged")) == []
 
 
+@pytest.mark.long
 def test_an_import_waits_for_its_bucket_and_goes_on(
     runtime: Runtime, clock: MovableClock, s3_credentials: None
 ) -> None:

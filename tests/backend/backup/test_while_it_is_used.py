@@ -127,6 +127,7 @@ def test_no_login_and_no_signing_key_is_saved(database: Database, tmp_path: Path
     assert b"0d" * 32 not in path.read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["edge", "server"])
 def test_a_gallery_that_is_dropped_while_it_is_read_is_saved_as_far_as_that(
     sqlite_database: Database,

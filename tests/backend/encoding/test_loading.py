@@ -12,6 +12,7 @@ import torch
 from open_clip.coca_model import CoCa
 from safetensors.torch import save_file
 
+from backend.encoding import loading
 from backend.encoding.backbone import Backbone, BackboneSpec, load_backbone
 from backend.encoding.loading import DEMO_FOLDER
 from backend.errors import InvalidInput
@@ -49,6 +50,19 @@ def test_clips_vocabulary_is_read_once_for_all_models_that_use_it_alike(tmp_path
     for found, folder in ((one, folders[0]), (marked, folders[2])):
         theirs = open_clip.get_tokenizer(f"local-dir:{folder}")
         assert torch.equal(found(["RED, wide!"], 77), theirs(["RED, wide!"], 77))
+
+
+def test_the_tokenizer_remembers_a_bounded_number_of_words(tmp_path, monkeypatch):
+    folder = write_tiny_backbone(tmp_path / "one")
+    tokenize = load_backbone(BackboneSpec(f"local-dir:{folder}"), device="cpu")._parts.tokenize
+    assert isinstance(tokenize, open_clip.SimpleTokenizer)
+    monkeypatch.setattr(loading, "MOST_WORDS", len(tokenize.cache) + 1)
+    texts = ["zyxa zyxb zyxc", "q" * 100, "zyxa"]
+    first = tokenize(texts, 77)
+    assert [word for word in tokenize.cache if word.startswith(("zyx", "qq"))] == ["zyxa"]
+    assert torch.equal(tokenize(texts, 77), first)
+    theirs = open_clip.get_tokenizer(f"local-dir:{folder}")
+    assert torch.equal(theirs(texts, 77), first)
 
 
 def test_the_fingerprints_say_which_tower_an_overlay_changed(tiny_models):

@@ -113,6 +113,7 @@ def test_what_a_killed_optimisation_left_is_removed(edge_store, tmp_path):
     assert not leftover.exists()
 
 
+@pytest.mark.long
 def test_optimise_runs_on_the_closed_shard_and_answers_stay(tmp_path):
     store = EdgeGalleryStore(tmp_path, exact_below=100)
     gallery = store.create("main", DIM)
@@ -166,6 +167,7 @@ def test_the_write_ahead_log_does_not_grow_for_ever(edge_store, tmp_path, monkey
     assert log < 100e6  # 15,000 x 9 kB were written
 
 
+@pytest.mark.long
 def test_what_was_deleted_from_a_small_gallery_gives_its_room_back(edge_store, monkeypatch):
     monkeypatch.setattr(edge_shard, "DEAD_ROOM", 2**20)
     gallery = edge_store.create("main", 256)

@@ -161,6 +161,7 @@ def test_kill_9_while_optimising_at_thirty_random_moments(tmp_path):
     assert words.count("begun") >= 10
 
 
+@pytest.mark.long
 def test_a_killed_child_is_told_and_the_gallery_answers_on(folder, monkeypatch):
     monkeypatch.setattr(edge_shard, "LOOK_SECONDS", 0.01)
     store = EdgeGalleryStore(folder, exact_below=1_000)

@@ -57,6 +57,7 @@ def warm_child(warm_children: None) -> Iterator[Child]:
 LONG = {**SMALL, "epochs": 1_000_000}
 
 
+@pytest.mark.long
 def test_it_trains_and_then_measures_and_tells_what_it_does(child, data, parent, tmp_path):
     said = heard_out(child, train_work(tmp_path, data, parent))
     assert ended(said).stopped == "done"
@@ -140,6 +141,7 @@ def test_one_killed_between_two_works_is_replaced(child, parent, tmp_path):
     assert child_of(os.getpid()) != killed
 
 
+@pytest.mark.long
 def test_it_gives_way_and_dies_with_its_parent(data, parent, tmp_path):
     work = train_work(tmp_path, data, parent, parameters=LONG)
     code = (
@@ -162,6 +164,7 @@ def test_it_gives_way_and_dies_with_its_parent(data, parent, tmp_path):
     child.wait(5)
 
 
+@pytest.mark.long
 def test_a_second_child_waits_until_the_first_is_gone(warm_child, data, parent, tmp_path):
     work = train_work(tmp_path, data, parent, parameters=LONG)
     first = warm_child.do(work, lambda: False)

@@ -97,6 +97,7 @@ def test_an_imported_version_gets_the_figures_that_the_gate_asks_for(shop, accep
     assert line.after["R@10"] == found.ways["composed"]["R@10"][0]
 
 
+@pytest.mark.long
 def test_the_triplets_are_those_of_now(shop, accepted):
     job_id = begin(shop, other(shop))
     accepted[:] = [one for one in accepted if one.split != "test"]
