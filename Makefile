@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 UV_VERSION := 0.9
 NEEDED_GB := 8
 # One process more than there are processors, as some wait: for a disk, a database, a child.
-SIDE_BY_SIDE := -n $$(n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4))) --dist loadfile
+SIDE_BY_SIDE := -n $$(n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4))) --dist loadfile --no-loadscope-reorder
 
 export OMP_WAIT_POLICY ?= PASSIVE
 # Where it is set, every process compiles torch anew before it does anything: 17 seconds instead of 6.

@@ -50,6 +50,15 @@ structlog.configure(
 gc.disable()  # until everything is imported
 
 
+LONGEST = ("tests/end_to_end", "tests/ui", "tests/deployment", "tests/benchmarks", "tests/workers")
+"""Where files take longest, mostly waiting for processes of their own."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with those, or one process is still at them when the others have nothing left."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Let the garbage collector leave alone what was imported, and look less often: torch and
