@@ -15,15 +15,15 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image as Pillow
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from backend.catalogue.schemas import FileClaim, ImportCreate
 from backend.catalogue.sources import collect, sha256_of
 from backend.client import AkinClient
 from backend.search.schemas import SearchRequest
+from tests.chromium import chromium, without_browser
 from tests.deployment.by_hand import ADMIN, PASSWORD, ByHand
 from tests.end_to_end.test_killed import wait_until
-from tests.ui.test_browser import ARGUMENTS, CHROMIUM
 from workers.datasets.wardrobe.dataset import write_dataset
 
 pytestmark = [pytest.mark.long, pytest.mark.services, pytest.mark.timeout(900)]
@@ -109,12 +109,11 @@ def test_the_ui_s_websocket_opens_for_its_own_page_only(site, foreign, status):
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
+@without_browser
 def test_a_visitor_sees_pictures(site, shop):
     """They come from the origin of the page, whichever of its names was typed."""
     refused: list[str] = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page()
         page.on(
             "console", lambda said: refused.append(said.text) if "Policy" in said.text else None
@@ -127,7 +126,6 @@ def test_a_visitor_sees_pictures(site, shop):
         expect(shown).to_be_visible(timeout=60_000)
         assert shown.evaluate("image => image.src").startswith(page.url.rsplit("/", 1)[0])
         page.wait_for_function("image => image.naturalWidth > 0", arg=shown.element_handle())
-        browser.close()
     assert refused == []  # what the page needs, its Content-Security-Policy lets it have
 
 

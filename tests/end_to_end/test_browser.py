@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.ui.test_browser import ARGUMENTS, CHROMIUM
+from tests.chromium import chromium, without_browser
 from workers.datasets.wardrobe.dataset import write_dataset
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}"),
-]
+pytestmark = [pytest.mark.browser, without_browser]
 SECONDS = 60_000
 
 
@@ -23,14 +20,12 @@ def site(servers):
 
 @pytest.fixture
 def page(site):
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.set_default_timeout(SECONDS)
         expect.set_options(timeout=SECONDS)
         page.goto(f"http://127.0.0.1:{site.ui_port}")
         yield page
-        browser.close()
 
 
 def test_from_an_empty_shop_to_a_composed_search(page, tmp_path):

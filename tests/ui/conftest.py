@@ -1,4 +1,4 @@
-"""A shop in memory behind the stand-in API, and pages driven without a browser."""
+"""A shop in memory behind the stand-in API, and pages driven with and without a browser."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import copy
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Page, expect
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from tests.chromium import chromium
 from tests.ui.shop import Shop
+from tests.ui.site import Site, running_site
 from tests.ui.standin import serve
 
 Visit = Callable[[str], AppTest]
@@ -64,3 +67,32 @@ def run(script: str) -> AppTest:
 def html(page: AppTest) -> str:
     """All HTML on a page, the style sheet left out."""
     return "\n".join(element.proto.body for element in page.get("html"))
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A running UI for the tests of a file."""
+    with running_site() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Page]:
+    with chromium() as browser:
+        yield browser.new_page(viewport={"width": 1400, "height": 900})
+
+
+@pytest.fixture
+def page(tab: Page, site: Site) -> Page:
+    """The UI in Chromium."""
+    tab.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
+    tab.goto(site.url)
+    return tab
+
+
+@pytest.fixture
+def open_shop(shop: Shop, site: Site) -> Iterator[Shop]:
+    """The shop behind the stand-in where that UI looks for it."""
+    with serve(shop, site.api_port):
+        yield shop

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from backend.client import AkinClient, ApiError
 from backend.runtime import Runtime
+from tests.chromium import chromium, without_browser
 from tests.ui import staff
 from tests.ui.conftest import html
 from tests.ui.staff import PASSWORD, shown, staffed, token
-from tests.ui.test_browser import ARGUMENTS, CHROMIUM
 from ui.connection import TOKEN
 
 APP = str(Path(__file__).parents[2] / "ui" / "app.py")
@@ -120,12 +120,11 @@ def test_failures_are_counted_as_the_visitor_s(api: str, asks_for: str, refused:
 
 @pytest.mark.long
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
+@without_browser
 def test_each_role_finds_its_pages_after_a_login(api: str) -> None:
     """Whoever followed a link is on its page once logged in; a reload asks again."""
-    with shown(api) as url, sync_playwright() as driver:
+    with shown(api) as url, chromium() as browser:
         assert httpx.get(url).headers["x-frame-options"] == "SAMEORIGIN"
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         expect.set_options(timeout=30_000)
         for name, pages in (
             ("sue", []),  # one page needs no menu
@@ -142,4 +141,3 @@ def test_each_role_finds_its_pages_after_a_login(api: str) -> None:
                 page.reload()
                 expect(page.get_by_label("Password", exact=True)).to_be_visible()
             page.close()
-        browser.close()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from backend.client import AkinClient
 from backend.runtime import Runtime
+from tests.chromium import chromium, without_browser
 from tests.ui.staff import PASSWORD, enter, shown, staffed, token
-from tests.ui.test_browser import ARGUMENTS, CHROMIUM
 from ui import users
 from ui.connection import TOKEN
 
@@ -72,10 +72,6 @@ def test_a_new_key_is_shown_once(api: str) -> None:
 
 # --- in a browser
 
-without_browser = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}"
-)
-
 
 @pytest.fixture
 def crowd(api: str) -> None:
@@ -88,11 +84,9 @@ def crowd(api: str) -> None:
 @pytest.fixture
 def page(api: str) -> Iterator[Page]:
     """The page in Ann's browser."""
-    with shown(api) as url, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+    with shown(api) as url, chromium() as browser:
         expect.set_options(timeout=30_000)
         yield enter(browser, f"{url}/users", "ann")
-        browser.close()
 
 
 @pytest.mark.long

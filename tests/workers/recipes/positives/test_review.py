@@ -6,19 +6,17 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.chromium import chromium, without_browser
 from workers.recipes.positives import review
 from workers.recipes.positives.formats import TripletFiles, read_accepted, read_pairs
 from workers.recipes.positives.pairing import Pair
 from workers.recipes.positives.review import SIDE, ReviewSheets, thumbnail
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
 HOSTILE = '</script><script>document.title="obeyed"</script>'
 PAIRS = [
     Pair("a", "b", ("blue instead of red", "blue"), "red", "blue"),
@@ -96,16 +94,13 @@ def test_what_is_discarded_is_gone(pictures, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium")
+@without_browser
 def test_the_ticked_triplets_are_saved_and_read_back(pictures, tmp_path):
-    from playwright.sync_api import sync_playwright
-
     files = TripletFiles(tmp_path, "akin")
     with files.opened():
         files.write(PAIRS)
     (path,) = sheets_of(tmp_path / "review", pictures, PAIRS).paths
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page()
         problems = []
         page.on("console", lambda message: problems.append(message.text))
@@ -126,7 +121,6 @@ def test_the_ticked_triplets_are_saved_and_read_back(pictures, tmp_path):
         assert page.get_by_role("status").inner_text() == "0 of 3 ticked"
         assert "obeyed" not in page.title()
         assert page.locator("img").evaluate_all("all => all.every(one => one.naturalWidth > 0)")
-        browser.close()
     assert problems == []
     assert read_pairs(tmp_path / "accepted-001.json") == PAIRS[1:]
     assert read_accepted(tmp_path, "akin", [tmp_path / "accepted-001.json"]) == PAIRS[1:]
