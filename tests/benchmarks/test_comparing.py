@@ -11,6 +11,8 @@ import pytest
 from benchmarks.alone import alone
 from benchmarks.comparing import COLUMNS, Item, compared, within
 
+pytestmark = pytest.mark.long
+
 MB = 1024**2 // 8  # numbers of float64
 
 
@@ -44,7 +46,6 @@ class Where:
         raise LookupError(os.getpid())
 
 
-@pytest.mark.long
 def test_a_row_tells_both_times_their_ratio_and_memory():
     row = only_row(filling(60))
     for where in ("", " anew"):

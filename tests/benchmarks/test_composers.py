@@ -17,6 +17,8 @@ from benchmarks.composer_stages import Stage, Workshop, each_trained, shortened
 from benchmarks.tables import RESULTS
 from workers.datasets.wardrobe.dataset import write_dataset
 
+pytestmark = pytest.mark.long
+
 WAYS = [
     "image only",
     "text only",

@@ -12,6 +12,8 @@ from benchmarks.feedback_score import area
 from benchmarks.wrong_triplets import WRONG, planted
 from workers.datasets.triplets import Triplet
 
+pytestmark = pytest.mark.long
+
 SKUS = [f"{family}{number}" for family in "ABCDEFGHIJ" for number in range(4)]
 TRUTH = [
     Triplet(f"{one}-{other}", one, (f"{one} to {other}",), other)
@@ -46,7 +48,6 @@ def test_the_area_counts_pairs(scores: list[float], expected: float) -> None:
     assert area(np.array(scores, float), np.array([True, True, False])) == expected
 
 
-@pytest.mark.long
 def test_the_whole_of_it_runs_small(capsys: pytest.CaptureFixture[str]) -> None:
     feedback_score.main(quick=True)
     told = capsys.readouterr().out

@@ -17,6 +17,8 @@ from benchmarks.load import Load, put_on
 from benchmarks.serving import searchable_copy
 from tests.api import served
 
+pytestmark = pytest.mark.long
+
 
 class Shop:
     """Answers as the search does; number 13 is refused."""

@@ -17,6 +17,8 @@ from benchmarks.method_training import (
     text_item,
 )
 
+pytestmark = pytest.mark.long
+
 TINY = {
     "embed_dim": 24,
     "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16},
@@ -46,7 +48,6 @@ def test_both_metrics_are_the_same(make, queries, images):
     assert 0 < first[next(iter(first))] < 100  # neither all right nor all wrong
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "make",
     [lambda bench: [combiner_item(bench)], lincir_items, lambda bench: [pic2word_item(bench)]],
@@ -61,7 +62,6 @@ def test_both_steps_have_the_same_loss(make, bench):
     assert items[0].theirs() != first
 
 
-@pytest.mark.long
 def test_both_banks_hold_the_same_features(bench):
     for item in bank_items(bench):
         assert_same_features(item)

@@ -10,8 +10,9 @@ import pytest
 from benchmarks import quantization
 from benchmarks.quantization import Asked, _rows
 
+pytestmark = pytest.mark.long
 
-@pytest.mark.long
+
 def test_recall_is_counted_against_exact_search(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(8, 64))

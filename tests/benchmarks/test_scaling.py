@@ -9,6 +9,8 @@ import pytest
 from benchmarks import scaling
 from benchmarks.drawn_points import DIM
 
+pytestmark = pytest.mark.long
+
 
 def test_bytes_are_counted_by_what_files_hold(tmp_path: Path) -> None:
     scaling._filled(tmp_path, 1_000)

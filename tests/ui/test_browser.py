@@ -15,7 +15,7 @@ from tests.ui.shop import Shop
 from tests.ui.site import Site, titles
 from tests.ui.standin import serve
 
-pytestmark = [pytest.mark.browser, without_browser]
+pytestmark = [pytest.mark.long, pytest.mark.browser, without_browser]
 
 
 def test_a_shopper_walks_from_a_picture_to_another_and_back(open_shop: Shop, page: Page) -> None:
@@ -37,7 +37,6 @@ def test_a_shopper_walks_from_a_picture_to_another_and_back(open_shop: Shop, pag
     expect(page.get_by_role("heading", name="Pick something you almost like")).to_be_visible()
 
 
-@pytest.mark.long
 def test_filters_hold_together_and_outlast_another_page(open_shop: Shop, page: Page) -> None:
     dresses = open_shop.summary().categories["dress"]
     page.locator("[data-testid=stButtonGroup] button", has_text="dress").click()
@@ -58,7 +57,6 @@ def test_filters_hold_together_and_outlast_another_page(open_shop: Shop, page: P
     expect(page.get_by_text("24 of 48 products in")).to_be_visible()
 
 
-@pytest.mark.long
 def test_strength_and_several_words_without_reach_the_api(open_shop: Shop, page: Page) -> None:
     page.locator("[class*=st-key-pick_window] button").first.click()
     page.get_by_role("button", name="with dots").click()
@@ -79,7 +77,6 @@ def test_strength_and_several_words_without_reach_the_api(open_shop: Shop, page:
     assert (asked.without, asked.strength) == (["stripes", "a star"], 0.1)
 
 
-@pytest.mark.long
 def test_a_picture_of_ones_own_finds_products(open_shop: Shop, page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (60, 90), "red").save(tmp_path / "mine.jpg")
     page.locator(".st-key-reference input[type=file]").set_input_files(tmp_path / "mine.jpg")
@@ -104,14 +101,12 @@ def test_hostile_titles_and_values_run_nothing(open_shop: Shop, page: Page) -> N
     assert attack in titles(page)
 
 
-@pytest.mark.long
 def test_the_page_comes_back_with_its_server(site: Site, shop: Shop, page: Page) -> None:
     expect(page.get_by_role("heading", name="Akin is not answering just now")).to_be_visible()
     with serve(shop, site.api_port):
         expect(page.get_by_role("heading", name="Pick something you almost like")).to_be_visible()
 
 
-@pytest.mark.long
 def test_an_empty_shop_fills_without_a_click(open_shop: Shop, page: Page) -> None:
     products = dict(open_shop.products)
     open_shop.products.clear()

@@ -19,6 +19,8 @@ from backend.errors import SetupError
 from backend.migrating import configuration, is_behind, migration, upgrade
 from tests.backend.backup.conftest import fill_from, installation, write
 
+pytestmark = pytest.mark.long
+
 ATTRIBUTE = "INSERT INTO attributes VALUES ('fit', 'Fit', 'keyword', :filterable, :at)"
 
 

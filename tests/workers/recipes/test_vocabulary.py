@@ -18,6 +18,8 @@ from workers.recipes import backbone as recipe
 from workers.trainer.batches import PHOTO, caption_of
 from workers.trainer.vocabulary import training_vocabulary
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def derived() -> list[str]:
@@ -49,7 +51,6 @@ def test_other_training_captions_have_no_further_word(derived):
     assert set(words_of(captions)) <= set(derived)
 
 
-@pytest.mark.long
 def test_without_photos_their_words_are_not_known(derived):
     assert set(derived) - set(training_vocabulary(photos=False)) == {"hanger", "my", "someone"}
 
