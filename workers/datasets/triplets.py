@@ -13,6 +13,7 @@ from backend.errors import InvalidInput
 from workers.datasets.regions import Region
 
 SHOWN = 3  # names that a sentence gives of those that are missing
+LONGEST_SHOWN = 60  # characters of one of them
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,9 @@ def triplet_split(
         for answer in (*one.answers, *one.subset):
             if answer not in inside:
                 raise InvalidInput(
-                    f"{source}: {answer}, which triplet {one.id} names, is not in the gallery of "
-                    f"{name}: the captions and the image lists do not belong together."
+                    f"{source}: {short(answer)}, which triplet {short(one.id)} names, is not in "
+                    f"the gallery of {name}: the captions and the image lists do not belong "
+                    "together."
                 )
     named = dict.fromkeys((*ranked, *(one.reference for one in triplets)))
     images = {key: found[key] for key in named if key in found}
@@ -161,11 +163,16 @@ def _check_distinct(names: Sequence[str], what: str, remedy: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise InvalidInput(f"{what} {name} comes twice: {remedy}")
+            raise InvalidInput(f"{what} {short(name)} comes twice: {remedy}")
         seen.add(name)
+
+
+def short(name: str) -> str:
+    """As much of a name as a sentence has room for."""
+    return name if len(name) <= LONGEST_SHOWN else f"{name[: LONGEST_SHOWN - 3]}..."
 
 
 def shown_names(names: Sequence[str]) -> str:
     """The first few names, and how many more there are: `a, b, c and 4 more`."""
-    first = ", ".join(names[:SHOWN])
+    first = ", ".join(map(short, names[:SHOWN]))
     return first if len(names) <= SHOWN else f"{first} and {len(names) - SHOWN:,} more"

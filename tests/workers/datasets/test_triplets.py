@@ -106,3 +106,19 @@ def test_regions_of_images_nobody_names_are_left_out():
 def test_a_sentence_shows_three_names():
     assert shown_names(["a", "b", "c"]) == "a, b, c"
     assert shown_names([str(n) for n in range(1003)]) == "0, 1, 2 and 1,000 more"
+
+
+def test_a_name_of_any_length_leaves_its_sentence_readable():
+    """Hypothesis found one of 400 digits."""
+    endless = "1" * 400
+    for made in (
+        lambda: split(triplet(endless, "a", endless)),
+        lambda: split(triplet(endless, "a", "b"), triplet(endless, "a", "b")),
+        lambda: split(gallery=(endless, endless)),
+    ):
+        with pytest.raises(InvalidInput, match=r"1{57}\.\.\.") as told:
+            made()
+        assert len(told.value.sentence) < 300
+    missing = split(triplet("0", endless, "b"), gallery=("b",)).missing_sentence()
+    assert missing is not None
+    assert len(missing) < 300
