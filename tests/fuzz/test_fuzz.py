@@ -195,7 +195,7 @@ def fuzz_manifests(count: int, *, fixed: bool) -> None:
 
 
 def test_some_spoiled_pictures(pool: DecodePool) -> None:
-    fuzz_pictures(pool, 60, fixed=True)
+    fuzz_pictures(pool, 150, fixed=True)
 
 
 def test_some_spoiled_archives() -> None:

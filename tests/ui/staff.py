@@ -17,7 +17,7 @@ from backend.client import AkinClient
 from backend.runtime import Runtime
 from tests.api import served
 from tests.backend.catalogue.stock import stocked
-from tests.chromium import free_port, wait_for
+from tests.ui.site import free_port, wait_for
 
 PASSWORD = "correct horse battery"
 PEOPLE: dict[str, Role] = {"ann": "admin", "mia": "manager", "sue": "shopper"}

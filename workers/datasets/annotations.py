@@ -16,6 +16,7 @@ from backend.errors import InvalidInput, TooLarge
 
 MAX_BYTES = 256 * 1024**2  # the largest published annotation file that is read here has 20 MB
 MAX_LINE = 1_000_000
+LONGEST_SHOWN = 60  # characters of a name or value in a sentence
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,9 @@ class Row:
     def wrong(self, key: str, wanted: str) -> InvalidInput:
         """What to raise where the value under `key` is not what it has to be."""
         given = repr(self.values[key]) if key in self.values else "not there"
-        shown = given if len(given) <= 60 else f"{given[:57]}..."
-        return InvalidInput(f'{self.what}: "{key}" must be {wanted}, and is {shown}: correct it.')
+        return InvalidInput(
+            f'{self.what}: "{key}" must be {wanted}, and is {short(given)}: correct it.'
+        )
 
     def _encodable(self, key: str, value: str) -> str:
         try:
@@ -92,6 +94,11 @@ class Row:
         except UnicodeEncodeError as error:
             raise self.wrong(key, "text without half characters") from error
         return value
+
+
+def short(shown: str) -> str:
+    """As much of a name or value as a sentence has room for."""
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[: LONGEST_SHOWN - 3]}..."
 
 
 def _is_number(value: Any) -> bool:

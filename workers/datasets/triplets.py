@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 from backend.errors import InvalidInput
+from workers.datasets.annotations import short
 from workers.datasets.regions import Region
 
 SHOWN = 3  # names that a sentence gives of those that are missing
-LONGEST_SHOWN = 60  # characters of one of them
 
 
 @dataclass(frozen=True)
@@ -165,11 +165,6 @@ def _check_distinct(names: Sequence[str], what: str, remedy: str) -> None:
         if name in seen:
             raise InvalidInput(f"{what} {short(name)} comes twice: {remedy}")
         seen.add(name)
-
-
-def short(name: str) -> str:
-    """As much of a name as a sentence has room for."""
-    return name if len(name) <= LONGEST_SHOWN else f"{name[: LONGEST_SHOWN - 3]}..."
 
 
 def shown_names(names: Sequence[str]) -> str:

@@ -76,7 +76,7 @@ def test_a_text_is_cut_to_what_a_column_and_a_database_take() -> None:
     assert cut("abcd", 4) == "abcd"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(STATES)
 def test_whatever_is_noted_is_bounded_json(values: dict[str, Any]) -> None:
     kept = bounded(values)

@@ -210,8 +210,8 @@ class Sharing(RuleBasedStateMachine):
 @pytest.mark.parametrize(
     ("kind", "examples"),
     [
-        ("sqlite", 6),
-        pytest.param("postgres", 3, marks=pytest.mark.services),
+        ("sqlite", 12),
+        pytest.param("postgres", 6, marks=pytest.mark.services),
         pytest.param("sqlite", 60, marks=pytest.mark.slow),
         pytest.param("postgres", 20, marks=[pytest.mark.slow, pytest.mark.services]),
     ],

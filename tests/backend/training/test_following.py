@@ -160,7 +160,7 @@ def test_whatever_happens_both_agree(runtime: Runtime) -> None:
             wanted = {"failed": job.error, "cancelled": CANCELLED}.get(job.state)
             assert version.error == wanted
 
-    fast = settings(max_examples=6, stateful_step_count=12, deadline=None)
+    fast = settings(max_examples=10, stateful_step_count=12, deadline=None)
     Lives.TestCase.settings = fast
     Lives.TestCase().runTest()
 
